@@ -1,0 +1,128 @@
+//! A route: where one database lives, who may log in to it, and what it may use.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::id::Engine;
+
+/// What a database is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The development database of a blueprint: its DDL is recorded.
+    Workspace,
+    /// A customer's database.
+    Tenant,
+}
+
+/// Whether clients may use the database now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// Open to its logins.
+    Active,
+    /// Closed by the operator: a client that proves itself is told so.
+    Suspended,
+}
+
+/// How the connection from proxy to server is protected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerTls {
+    /// Plain TCP: for loopback and private networks only.
+    #[default]
+    Disable,
+    /// TLS without looking at the server's certificate.
+    Require,
+    /// TLS; the certificate must be valid for the host of the address.
+    VerifyFull,
+}
+
+/// A database server, as a proxy needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Server {
+    /// Control's id of the server.
+    pub id: String,
+    /// `host:port`.
+    pub addr: String,
+    /// Protection of the connection to it.
+    #[serde(default)]
+    pub tls: ServerTls,
+}
+
+/// One login of a database. Holds a verifier, never a password: it can check a proof and cannot make one.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// User name, the same towards the client and towards the server.
+    pub user: String,
+    /// PostgreSQL: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, byte for byte what the server's role has.
+    pub verifier: String,
+    /// Raised by each rotation; pooled connections of another generation are not used.
+    pub generation: u64,
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("user", &self.user)
+            .field("generation", &self.generation)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one database may use, on each proxy. `None` is the proxy's own default.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Server connections, idle ones included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_connections_max: Option<u32>,
+    /// Client connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_connections_max: Option<u32>,
+}
+
+/// When a server connection goes back to its pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PoolMode {
+    /// At the end of the client's session.
+    #[default]
+    Session,
+}
+
+/// Where one database lives and who may use it. The key is `(engine, database)`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// The engine whose protocol the client speaks.
+    pub engine: Engine,
+    /// The name that clients ask for; on the server it is the same.
+    pub database: String,
+    /// Workspace or tenant.
+    pub kind: Kind,
+    /// The blueprint it was made from.
+    pub blueprint: String,
+    /// The customer; `None` for a workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// Whether clients may use it now.
+    pub status: Status,
+    /// The server that has it.
+    pub server: Server,
+    /// Who may log in.
+    pub logins: Vec<Login>,
+    /// What it may use.
+    #[serde(default)]
+    pub limits: Limits,
+    /// When server connections are given back.
+    #[serde(default)]
+    pub pool_mode: PoolMode,
+}
+
+impl Route {
+    /// The login of that name, if there is one.
+    #[must_use]
+    pub fn login(&self, user: &str) -> Option<&Login> {
+        self.logins.iter().find(|login| login.user == user)
+    }
+}

@@ -1,0 +1,14 @@
+//! The wire formats of TenantsDB, and nothing else: bytes in, messages out.
+//!
+//! No I/O, no clock, no tokio. Every byte may come from a hostile peer, so nothing here panics,
+//! recurses without a bound, or allocates what a length field asks for before the bytes are there.
+//!
+//! A decoder has three answers: `Ok(None)` (more bytes are needed), `Ok(Some(message))`, and `Err`
+//! (these bytes can never become a message; which field was wrong). It is given the same buffer
+//! again, longer, after `Ok(None)`, so where the input was split never changes the answer.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
+
+pub mod feed;
