@@ -6,9 +6,20 @@
 //! A decoder has three answers: `Ok(None)` (more bytes are needed), `Ok(Some(message))`, and `Err`
 //! (these bytes can never become a message; which field was wrong). It is given the same buffer
 //! again, longer, after `Ok(None)`, so where the input was split never changes the answer.
+//!
+//! - [`limits`]: how much a peer may make us hold or compute.
+//! - [`secret`]: values that are wiped and never printed.
+//! - [`postgres`]: PostgreSQL's messages.
+//! - [`scram`]: the password exchange, both roles.
+//! - [`feed`]: what proxy and control say to each other.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+mod cursor;
 pub mod feed;
+pub mod limits;
+pub mod postgres;
+pub mod scram;
+pub mod secret;

@@ -1,0 +1,114 @@
+//! Which replies a server still owes, and whether the connection may be given to someone else.
+//!
+//! A client may send any number of requests before it reads a reply. Query, FunctionCall and Sync
+//! are answered by one ReadyForQuery each; everything between them belongs to the next. One
+//! ReadyForQuery therefore does not mean that the server is done: they are counted.
+
+use super::server::TransactionStatus;
+use super::tag::ClientTag;
+
+/// Books of one server connection. Closing a connection needlessly costs a login; reusing one that
+/// is not at rest gives a client the rows of another. So whatever cannot be accounted for exactly
+/// makes the connection [unclear](Self::is_unclear) for good, and it is never idle again.
+///
+/// Not accounted for, though legal: COPY FROM STDIN by the extended protocol (the server swallows a
+/// Sync that meets it in copy mode) leaves one reply owed; Query or FunctionCall behind an unfinished
+/// batch (answered, or skipped if the batch failed) is unclear at once.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    owed: u64,
+    status: TransactionStatus,
+    /// Messages of the extended protocol were sent and no Sync behind them.
+    batch_open: bool,
+    unclear: bool,
+}
+
+impl Pipeline {
+    /// The server has just sent its first ReadyForQuery, or one that ended all that was sent.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            owed: 0,
+            status: TransactionStatus::Idle,
+            batch_open: false,
+            unclear: false,
+        }
+    }
+
+    /// A message with this tag goes to the server. Call it when the first byte is sent: from then on
+    /// the server must get the rest.
+    pub fn client_sent(&mut self, tag: u8) {
+        match ClientTag(tag) {
+            ClientTag::QUERY | ClientTag::FUNCTION_CALL => {
+                self.unclear |= self.batch_open;
+                self.owed = self.owed.saturating_add(1);
+            }
+            ClientTag::SYNC => {
+                self.batch_open = false;
+                self.owed = self.owed.saturating_add(1);
+            }
+            ClientTag::PARSE
+            | ClientTag::BIND
+            | ClientTag::DESCRIBE
+            | ClientTag::EXECUTE
+            | ClientTag::CLOSE => self.batch_open = true,
+            // Asks for what is there, and is not answered itself.
+            ClientTag::FLUSH => {}
+            // Part of the reply to a COPY that is owed; behind a failed one the server skips them.
+            ClientTag::COPY_DATA | ClientTag::COPY_DONE | ClientTag::COPY_FAIL => {}
+            _ => self.unclear = true,
+        }
+    }
+
+    /// The server sent a ReadyForQuery.
+    pub fn server_ready(&mut self, status: TransactionStatus) {
+        match self.owed.checked_sub(1) {
+            Some(owed) => self.owed = owed,
+            None => self.unclear = true,
+        }
+        self.status = status;
+    }
+
+    /// The connection is in a state that is not known (an unreadable message, say) and must not be
+    /// used again.
+    pub fn give_up(&mut self) {
+        self.unclear = true;
+    }
+
+    /// Transaction status by the last ReadyForQuery. While replies are owed it may have changed.
+    #[must_use]
+    pub const fn status(&self) -> TransactionStatus {
+        self.status
+    }
+
+    /// Replies that are to end with a ReadyForQuery and have not.
+    #[must_use]
+    pub const fn owed(&self) -> u64 {
+        self.owed
+    }
+
+    /// Whether something happened that is not accounted for.
+    #[must_use]
+    pub const fn is_unclear(&self) -> bool {
+        self.unclear
+    }
+
+    /// Whether the server waits for the next request, in no transaction, with nothing begun. That
+    /// nothing of a message is under way in either direction is for the caller to know.
+    #[must_use]
+    pub const fn is_idle(&self) -> bool {
+        self.owed == 0
+            && !self.batch_open
+            && !self.unclear
+            && matches!(self.status, TransactionStatus::Idle)
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;
