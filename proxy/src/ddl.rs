@@ -1,0 +1,94 @@
+//! The way of captured DDL to control.
+
+use std::time::Duration;
+
+use tenantsdb_codecs::feed::capture::{Capture, Sealed};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use crate::control::Client;
+
+/// How long a workspace client's ReadyForQuery is held back for control. The ledger in the database
+/// has the statement by then whatever control does.
+const SEAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Captures on their way at one time; more wait for their turn within [`SEAL_TIMEOUT`].
+const IN_FLIGHT_MAX: usize = 64;
+
+/// Takes captures from sessions on all cores to the thread that speaks to control.
+#[derive(Clone, Debug)]
+pub struct Captures(mpsc::Sender<Job>);
+
+/// What [`Captures`] hands over: to be run by [`Delivery::run`].
+#[derive(Debug)]
+pub struct Delivery(mpsc::Receiver<Job>);
+
+#[derive(Debug)]
+struct Job {
+    capture: Capture,
+    done: oneshot::Sender<bool>,
+}
+
+/// The two ends.
+#[must_use]
+pub fn channel() -> (Captures, Delivery) {
+    let (jobs, queue) = mpsc::channel(IN_FLIGHT_MAX);
+    (Captures(jobs), Delivery(queue))
+}
+
+impl Captures {
+    /// Sends a capture and waits until control has sealed it, at most 5 s. Returns whether it has;
+    /// if not, the reason is in the log, and the ledger's text is what will be sealed.
+    ///
+    /// Cancel safe: a capture that was handed over is delivered without the caller.
+    pub async fn send(&self, capture: Capture) -> bool {
+        let (id, database) = (capture.id.clone(), capture.database.clone());
+        let (done, sealed) = oneshot::channel();
+        let delivery = async {
+            self.0.send(Job { capture, done }).await.ok()?;
+            sealed.await.ok()
+        };
+        match timeout(SEAL_TIMEOUT, delivery).await {
+            Ok(Some(sealed)) => sealed,
+            Ok(None) => false, // the process is going down
+            Err(_) => {
+                warn!(%id, %database, "control did not seal captured statements in time");
+                false
+            }
+        }
+    }
+}
+
+impl Delivery {
+    /// Delivers captures until all senders are gone, several at a time.
+    pub async fn run(mut self, client: Client) {
+        let mut in_flight = tokio::task::JoinSet::new();
+        loop {
+            tokio::select! {
+                job = self.0.recv(), if in_flight.len() < IN_FLIGHT_MAX => match job {
+                    Some(job) => { in_flight.spawn(deliver(client.clone(), job)); }
+                    None => break,
+                },
+                Some(_) = in_flight.join_next() => {}
+            }
+        }
+        while in_flight.join_next().await.is_some() {}
+    }
+}
+
+async fn deliver(client: Client, job: Job) {
+    let Job { capture, done } = job;
+    let sealed = match timeout(SEAL_TIMEOUT, client.capture(&capture)).await {
+        Ok(Ok(Sealed { version })) => {
+            debug!(id = %capture.id, database = %capture.database, %version, "sealed");
+            true
+        }
+        Ok(Err(error)) => {
+            let error = error.to_string();
+            warn!(id = %capture.id, database = %capture.database, %error, "control did not seal");
+            false
+        }
+        Err(_) => false, // the session has said so
+    };
+    let _ = done.send(sealed); // a session that is gone does not mind
+}

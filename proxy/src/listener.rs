@@ -1,0 +1,139 @@
+//! Accepting clients: one listener for each core on one address, the kernel spreads them.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep};
+use tokio_util::task::TaskTracker;
+use tracing::{debug, error, warn};
+
+use crate::core::Core;
+use crate::front::postgres;
+
+/// Clients in the kernel's queue of one listener; `net.core.somaxconn` may be lower.
+const BACKLOG: i32 = 4096;
+/// After a client was silent this long the kernel asks whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// Between two such questions; after [`KEEPALIVE_PROBES`] without an answer the connection is dead.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: u32 = 4;
+/// Out of file descriptors: the next attempt, for which a session may have ended.
+const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
+/// Between two log lines about the same trouble of one listener.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+/// Clients of one core that are being told that the proxy is full; more are closed without a word.
+const REFUSALS_MAX: usize = 64;
+
+/// Binds `count` listeners to one address; port 0 is the same free port for all.
+///
+/// # Errors
+///
+/// The address cannot be bound, most likely because it is in use.
+pub fn bind(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<StdListener>)> {
+    let first = bind_one(address)?;
+    let address = first.local_addr()?;
+    let rest = (1..count).map(|_| bind_one(address));
+    let listeners = std::iter::once(Ok(first)).chain(rest).collect::<io::Result<_>>()?;
+    Ok((address, listeners))
+}
+
+fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    // Connections have these from their listener (Linux, BSD), which saves the calls for each.
+    socket.set_tcp_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Serves the clients of one listener until the process drains, and then until all of its sessions
+/// are gone or the process stops. Runs in a `LocalSet`.
+///
+/// # Errors
+///
+/// The listener cannot be registered with the runtime.
+pub async fn serve(core: Rc<Core>, listener: StdListener) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let sessions = TaskTracker::new();
+    let refusals = TaskTracker::new();
+    let context = std::sync::Arc::clone(&core.context);
+    let take = |(stream, peer): (TcpStream, SocketAddr)| {
+        context.metrics.accepted.increment();
+        let core = Rc::clone(&core);
+        if let Some(permit) = context.limits.client() {
+            sessions.spawn_local(async move {
+                let _permit = permit;
+                let context = std::sync::Arc::clone(&core.context);
+                let _clients = context.metrics.clients.enter();
+                postgres::serve(core, stream, peer).await;
+            });
+        } else if refusals.len() < REFUSALS_MAX {
+            refusals.spawn_local(postgres::refuse_full(core, stream, peer));
+        }
+    };
+    let mut complaints = Complaints::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = context.drain.draining() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok(client) => take(client),
+            Err(error) if exhausted(&error) => {
+                context.metrics.accept_errors.increment();
+                complaints.about(&error);
+                sleep(EXHAUSTED_WAIT).await;
+            }
+            // The client went away in the queue, or its network did: its own affair.
+            Err(error) => debug!(%error, "accept"),
+        }
+    }
+    // Who is in the queue would be reset by the close; a session tells them why, and to come again.
+    while let Ok(Ok(client)) = tokio::time::timeout(Duration::ZERO, listener.accept()).await {
+        take(client);
+    }
+    drop(listener);
+    sessions.close();
+    tokio::select! {
+        () = sessions.wait() => {}
+        () = context.drain.stopping() => {
+            let left = sessions.len();
+            if left > 0 {
+                warn!(left, "sessions were at work when the time to drain was over");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether accepting failed for want of something that comes back, and will fail until it does.
+fn exhausted(error: &io::Error) -> bool {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+/// Says the same thing only once in a while.
+#[derive(Debug, Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    fn about(&mut self, error: &io::Error) {
+        if self.last.is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL) {
+            self.last = Some(Instant::now());
+            error!(%error, "clients cannot be accepted: raise the limit of open files (ulimit -n)");
+        }
+    }
+}

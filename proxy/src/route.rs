@@ -1,0 +1,16 @@
+//! Where databases live: looked up for each login, changed by control's feed, kept on disk.
+//!
+//! - [`entry`]: one route as the proxy uses it, checked and with its verifiers read.
+//! - [`table`]: all routes; readers never lock or wait.
+//! - [`follow`]: what each line of the feed does to the table; no I/O.
+//! - [`feed`]: the stream from control, and what is answered.
+//! - [`disk`]: the last good table, for the time that control is away.
+
+pub mod disk;
+pub mod entry;
+pub mod feed;
+pub mod follow;
+pub mod table;
+
+pub use entry::{Login, Route};
+pub use table::Routes;

@@ -1,0 +1,293 @@
+//! One route as the proxy uses it: checked, verifiers read, and small, for there may be a million.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+
+use tenantsdb_codecs::feed::id::{DatabaseName, Engine};
+use tenantsdb_codecs::feed::route::{self as wire, Kind, Limits, PoolMode, Server, Status};
+use tenantsdb_codecs::scram::Verifier;
+
+/// Most logins of one database: control makes one or two of each.
+const LOGINS_MAX: usize = 16;
+
+/// A route that can be used. Made from the feed's [`wire::Route`], which it can be turned back into.
+#[derive(Debug)]
+pub struct Route {
+    /// The engine whose protocol the client speaks.
+    pub engine: Engine,
+    /// The name that clients ask for; on the server it is the same.
+    pub database: Box<str>,
+    /// Workspace or tenant.
+    pub kind: Kind,
+    /// Whether clients may use it now.
+    pub status: Status,
+    /// The server that has it; one for all routes to that server.
+    pub server: Arc<Server>,
+    /// Who may log in.
+    pub logins: Box<[Login]>,
+    /// What it may use.
+    pub limits: Limits,
+    /// When server connections are given back.
+    pub pool_mode: PoolMode,
+}
+
+/// One login of a database, with its verifier read.
+#[derive(Debug)]
+pub struct Login {
+    /// User name, the same towards the client and towards the server.
+    pub user: Box<str>,
+    /// Checks the client's proof.
+    pub verifier: Verifier,
+    /// Raised by each rotation; pooled connections of another generation are not used.
+    pub generation: u64,
+}
+
+/// Why a route cannot be used. Reported to control; holds nothing secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RouteError {
+    /// Neither `{blueprint}_dev` nor `{blueprint}__{tenant}`, or not what the route says it is.
+    #[error("the database name does not fit the route's kind, blueprint and tenant")]
+    Name,
+    /// No port to connect to.
+    #[error("the server's address is not host:port")]
+    Address,
+    /// None, or more than [`LOGINS_MAX`].
+    #[error("{0} logins: there must be 1 to {LOGINS_MAX}")]
+    Logins(usize),
+    /// Two logins of one name.
+    #[error("two logins of one name")]
+    DuplicateLogin,
+    /// A verifier that cannot be read.
+    #[error("the verifier of {0} cannot be used")]
+    Verifier(String),
+}
+
+impl Route {
+    /// Checks a route of the feed and reads its verifiers.
+    ///
+    /// # Errors
+    ///
+    /// What makes it unusable.
+    pub fn read(route: wire::Route, servers: &mut Interner<Server>) -> Result<Self, RouteError> {
+        check_name(&route)?;
+        let port = route
+            .server
+            .addr
+            .rsplit_once(':')
+            .map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(1..))) {
+            return Err(RouteError::Address);
+        }
+        Ok(Self {
+            engine: route.engine,
+            database: route.database.into_boxed_str(),
+            kind: route.kind,
+            status: route.status,
+            server: servers.intern(route.server),
+            logins: read_logins(route.logins)?,
+            limits: route.limits,
+            pool_mode: route.pool_mode,
+        })
+    }
+
+    /// The login of that name, if there is one.
+    #[must_use]
+    pub fn login(&self, user: &str) -> Option<&Login> {
+        self.logins.iter().find(|login| &*login.user == user)
+    }
+
+    /// The route as the feed and the file on disk have it.
+    #[must_use]
+    pub fn to_wire(&self) -> wire::Route {
+        let (blueprint, tenant) = match DatabaseName::parse(&self.database) {
+            Some(DatabaseName::Workspace { blueprint }) => (blueprint, None),
+            Some(DatabaseName::Tenant { blueprint, tenant }) => (blueprint, Some(tenant)),
+            None => ("", None), // `read` took no such name
+        };
+        let logins = self.logins.iter().map(|login| wire::Login {
+            user: login.user.to_string(),
+            verifier: login.verifier.to_string(),
+            generation: login.generation,
+        });
+        wire::Route {
+            engine: self.engine,
+            database: self.database.to_string(),
+            kind: self.kind,
+            blueprint: blueprint.to_owned(),
+            tenant: tenant.map(str::to_owned),
+            status: self.status,
+            server: (*self.server).clone(),
+            logins: logins.collect(),
+            limits: self.limits,
+            pool_mode: self.pool_mode,
+        }
+    }
+}
+
+/// The name must say what the route says: the two are used side by side, and must not disagree.
+fn check_name(route: &wire::Route) -> Result<(), RouteError> {
+    let fits = match DatabaseName::parse(&route.database) {
+        Some(DatabaseName::Workspace { blueprint }) => {
+            route.kind == Kind::Workspace && route.blueprint == blueprint && route.tenant.is_none()
+        }
+        Some(DatabaseName::Tenant { blueprint, tenant }) => {
+            route.kind == Kind::Tenant
+                && route.blueprint == blueprint
+                && route.tenant.as_deref() == Some(tenant)
+        }
+        None => false,
+    };
+    if fits { Ok(()) } else { Err(RouteError::Name) }
+}
+
+fn read_logins(logins: Vec<wire::Login>) -> Result<Box<[Login]>, RouteError> {
+    if logins.is_empty() || logins.len() > LOGINS_MAX {
+        return Err(RouteError::Logins(logins.len()));
+    }
+    let names: HashSet<&str> = logins.iter().map(|login| login.user.as_str()).collect();
+    if names.len() != logins.len() {
+        return Err(RouteError::DuplicateLogin);
+    }
+    let read = logins
+        .into_iter()
+        .map(|login| match login.verifier.parse() {
+            Ok(verifier) => Ok(Login {
+                user: login.user.into_boxed_str(),
+                verifier,
+                generation: login.generation,
+            }),
+            Err(_) => Err(RouteError::Verifier(login.user)),
+        });
+    read.collect()
+}
+
+/// Values that many routes share, each kept once. Belongs to whoever reads routes.
+#[derive(Debug)]
+pub struct Interner<T: ?Sized> {
+    values: HashSet<Arc<T>>,
+    prune_at: usize,
+}
+
+/// Below this many values an interner does not look for unused ones.
+const INTERNED_MIN: usize = 64;
+
+impl<T: ?Sized> Default for Interner<T> {
+    fn default() -> Self {
+        Self {
+            values: HashSet::new(),
+            prune_at: INTERNED_MIN,
+        }
+    }
+}
+
+impl<T: Eq + Hash> Interner<T> {
+    /// The kept value that equals `value`, which is kept if there was none.
+    pub fn intern(&mut self, value: T) -> Arc<T> {
+        if let Some(kept) = self.values.get(&value) {
+            return Arc::clone(kept);
+        }
+        if self.values.len() >= self.prune_at {
+            self.values.retain(|kept| Arc::strong_count(kept) > 1);
+            self.prune_at = (2 * self.values.len()).max(INTERNED_MIN);
+        }
+        let value = Arc::new(value);
+        self.values.insert(Arc::clone(&value));
+        value
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use tenantsdb_codecs::feed::route::ServerTls;
+
+    use super::*;
+
+    pub(crate) const VERIFIER: &str = "SCRAM-SHA-256$4096:MDEyMzQ1Njc4OWFiY2RlZg==$\
+         AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+
+    /// A route to a tenant of the blueprint `app`.
+    pub(crate) fn wire_route(tenant: &str, generation: u64) -> wire::Route {
+        wire::Route {
+            engine: Engine::Postgres,
+            database: format!("app__{tenant}"),
+            kind: Kind::Tenant,
+            blueprint: "app".to_owned(),
+            tenant: Some(tenant.to_owned()),
+            status: Status::Active,
+            server: Server {
+                id: "srv_1".to_owned(),
+                addr: "127.0.0.1:5432".to_owned(),
+                tls: ServerTls::Disable,
+            },
+            logins: vec![wire::Login {
+                user: format!("app__{tenant}"),
+                verifier: VERIFIER.to_owned(),
+                generation,
+            }],
+            limits: Limits::default(),
+            pool_mode: PoolMode::Session,
+        }
+    }
+
+    fn read(route: wire::Route) -> Result<Route, RouteError> {
+        Route::read(route, &mut Interner::default())
+    }
+
+    #[test]
+    fn a_route_that_was_read_is_written_as_it_came() {
+        let route = wire_route("acme", 3);
+        assert_eq!(read(route.clone()).unwrap().to_wire(), route);
+    }
+
+    #[test]
+    fn routes_that_cannot_be_used_are_refused_with_the_reason() {
+        let broken = |change: fn(&mut wire::Route)| {
+            let mut route = wire_route("acme", 1);
+            change(&mut route);
+            read(route).unwrap_err()
+        };
+        assert_eq!(broken(|r| r.kind = Kind::Workspace), RouteError::Name);
+        assert_eq!(broken(|r| r.blueprint.push('x')), RouteError::Name);
+        assert_eq!(broken(|r| r.tenant = None), RouteError::Name);
+        assert_eq!(broken(|r| r.database = "postgres".into()), RouteError::Name);
+        assert_eq!(broken(|r| r.server.addr = "db".into()), RouteError::Address);
+        assert_eq!(
+            broken(|r| r.server.addr = "db:0".into()),
+            RouteError::Address
+        );
+        assert_eq!(broken(|r| r.logins.clear()), RouteError::Logins(0));
+        assert_eq!(
+            broken(|r| r.logins.push(r.logins[0].clone())),
+            RouteError::DuplicateLogin
+        );
+        assert_eq!(
+            broken(|r| r.logins[0].verifier = "md5abc".into()),
+            RouteError::Verifier("app__acme".into())
+        );
+    }
+
+    #[test]
+    fn routes_to_one_server_share_it_and_unused_servers_are_forgotten() {
+        let mut servers = Interner::default();
+        let a = Route::read(wire_route("a", 1), &mut servers).unwrap();
+        let b = Route::read(wire_route("b", 1), &mut servers).unwrap();
+        assert!(Arc::ptr_eq(&a.server, &b.server));
+        for n in 1..1000 {
+            let mut route = wire_route("c", 1);
+            route.server.addr = format!("127.0.0.1:{n}");
+            Route::read(route, &mut servers).unwrap();
+        }
+        assert!(
+            servers.values.len() <= INTERNED_MIN,
+            "{}",
+            servers.values.len()
+        );
+        assert!(servers.values.contains(&a.server));
+    }
+
+    #[test]
+    fn a_route_is_small() {
+        assert!(size_of::<Route>() <= 80, "{}", size_of::<Route>());
+    }
+}

@@ -1,0 +1,316 @@
+//! Builds the parts, starts the cores, and ends them.
+//!
+//! One thread for each core serves sessions and nothing else. The thread that called [`run`] does the
+//! rest: signals, the feed, captures, the disk, the admin pages.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::LocalSet;
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use crate::config::Config;
+use crate::context::Context;
+use crate::control::{Client, ControlError};
+use crate::core::Core;
+use crate::ddl::{self, Delivery};
+use crate::route::disk::{self, DataDir, DiskError};
+use crate::route::feed::{self, Progress};
+use crate::route::follow::{Follower, Position};
+use crate::tls::{Tls, TlsError};
+use crate::{admin, listener};
+
+/// What sessions that are told to end at once get to do so.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the proxy did not start, or ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// An address that cannot be listened on.
+    #[error("{option} {address}: {source}")]
+    Bind {
+        /// The option that names it.
+        option: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// A certificate or key.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The data directory.
+    #[error("--data {0}")]
+    Data(#[from] DiskError),
+    /// The client for control.
+    #[error("control: {0}")]
+    Control(#[from] ControlError),
+    /// A runtime, a thread or a signal handler.
+    #[error("starting: {0}")]
+    Io(#[from] io::Error),
+    /// A core ended without being told to.
+    #[error("a core ended by itself")]
+    CoreLost,
+}
+
+/// Runs the proxy until it is told to end by a signal.
+///
+/// # Errors
+///
+/// It cannot start, or a core was lost.
+pub fn run(config: Config) -> Result<(), ServerError> {
+    raise_file_limit();
+    let parts = Parts::new(config)?;
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(parts.run())
+}
+
+/// All that must be in order before the first client is accepted.
+struct Parts {
+    context: Arc<Context>,
+    client: Client,
+    delivery: Delivery,
+    data: Option<Arc<DataDir>>,
+    follower: Follower,
+    listeners: Vec<StdListener>,
+    admin: StdListener,
+}
+
+impl Parts {
+    fn new(config: Config) -> Result<Self, ServerError> {
+        let tls = Tls::load(&config)?;
+        let client = Client::new(&config.control)?;
+        let data = config.data.as_deref().map(DataDir::open).transpose()?;
+        let (captures, delivery) = ddl::channel();
+        let context = Context::new(config, tls, captures);
+        let config = &context.config;
+        let follower = load(data.as_ref(), &context);
+        let (address, listeners) = listener::bind(config.postgres_listen, config.cores.get())
+            .map_err(bind_error("--postgres-listen", config.postgres_listen))?;
+        let admin = StdListener::bind(config.admin_listen)
+            .and_then(|admin| admin.set_nonblocking(true).map(|()| admin))
+            .map_err(bind_error("--admin-listen", config.admin_listen))?;
+        let admin_address = admin.local_addr()?;
+        info!(
+            postgres = %address, admin = %admin_address, cores = listeners.len(),
+            tls = config.client_tls.is_some(), proxy = config.control.proxy_id,
+            routes = context.routes.len(), "listening"
+        );
+        Ok(Self {
+            client,
+            delivery,
+            data: data.map(Arc::new),
+            follower,
+            listeners,
+            admin,
+            context,
+        })
+    }
+
+    async fn run(self) -> Result<(), ServerError> {
+        let Self { context, client, .. } = self;
+        let mut signals = Signals::new()?;
+        let (progress, progressed) = Progress::channel(self.follower.position().cloned());
+        let position = progress.subscribe();
+
+        let pages = admin::router(Arc::clone(&context), position.clone());
+        let listener = TcpListener::from_std(self.admin)?;
+        tokio::spawn(axum::serve(listener, pages).into_future());
+        tokio::spawn(self.delivery.run(client.clone()));
+        tokio::spawn({
+            let (context, client) = (Arc::clone(&context), client.clone());
+            async move { feed::acknowledge(client, &context.metrics, progressed).await }
+        });
+        if let Some(data) = &self.data {
+            let (data, routes) = (Arc::clone(data), Arc::clone(&context.routes));
+            tokio::spawn(disk::keep(data, routes, position.clone()));
+        }
+        tokio::spawn({
+            let (context, follower) = (Arc::clone(&context), self.follower);
+            async move {
+                feed::follow(client, &context.routes, &context.metrics, follower, progress).await;
+            }
+        });
+
+        let mut cores = Cores::start(&context, self.listeners)?;
+        let ended = attend(&context, &mut signals, &mut cores).await;
+        if let Some(data) = &self.data {
+            save(data, &context, &position);
+        }
+        ended
+    }
+}
+
+fn bind_error(
+    option: &'static str,
+    address: SocketAddr,
+) -> impl FnOnce(io::Error) -> ServerError {
+    move |source| ServerError::Bind {
+        option,
+        address,
+        source,
+    }
+}
+
+/// The follower that goes on from what is on disk, or from nothing.
+fn load(data: Option<&DataDir>, context: &Context) -> Follower {
+    let Some(data) = data else {
+        warn!("no --data directory: after a restart routes can only come from control");
+        return Follower::default();
+    };
+    match data.load(&context.routes) {
+        Ok(Some(follower)) => {
+            info!(routes = context.routes.len(), "routes loaded from disk");
+            follower
+        }
+        Ok(None) => Follower::default(),
+        Err(error) => {
+            warn!(%error, "routes on disk cannot be used; waiting for control");
+            Follower::default()
+        }
+    }
+}
+
+fn save(data: &DataDir, context: &Context, position: &watch::Receiver<Option<Position>>) {
+    let position = position.borrow().clone();
+    let saved = position.map(|position| data.save(&position, &context.routes));
+    if let Some(Err(error)) = saved {
+        warn!(%error, "routes could not be saved");
+    }
+}
+
+/// Lets the cores run until a signal, then until they have drained.
+async fn attend(
+    context: &Context,
+    signals: &mut Signals,
+    cores: &mut Cores,
+) -> Result<(), ServerError> {
+    loop {
+        tokio::select! {
+            _ = signals.reload.recv() => match context.tls.reload() {
+                Ok(()) => info!("certificates reloaded"),
+                Err(error) => error!(%error, "certificates not reloaded; the old ones stay"),
+            },
+            () = signals.end() => break,
+            Some(()) = cores.lost() => {
+                error!("a core ended by itself; ending");
+                context.drain.stop();
+                return Err(ServerError::CoreLost);
+            }
+        }
+    }
+    context.drain.begin();
+    let seconds = context.config.drain_timeout.as_secs();
+    info!(seconds, "draining: a second signal ends at once");
+    tokio::select! {
+        () = cores.ended() => {}
+        () = sleep(context.config.drain_timeout) => {}
+        () = signals.end() => {}
+    }
+    context.drain.stop();
+    if tokio::time::timeout(STOP_TIMEOUT, cores.ended()).await.is_err() {
+        warn!("a core did not end in time");
+    }
+    info!("ended");
+    Ok(())
+}
+
+/// What the operator can say to a process.
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            reload: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Cancel safe.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The threads that serve sessions. Each holds a sender; a message or the last one's drop tells.
+struct Cores {
+    running: usize,
+    ends: mpsc::Receiver<()>,
+}
+
+impl Cores {
+    fn start(context: &Arc<Context>, listeners: Vec<StdListener>) -> io::Result<Self> {
+        let running = listeners.len();
+        let (end, ends) = mpsc::channel(running);
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let (context, end) = (Arc::clone(context), Ended(end.clone()));
+            thread::Builder::new().name(format!("core-{index}")).spawn(move || {
+                if let Err(error) = serve_core(context, listener) {
+                    error!(%error, index, "core");
+                }
+                drop(end);
+            })?;
+        }
+        Ok(Self { running, ends })
+    }
+
+    /// Completes when one has ended. Cancel safe.
+    async fn lost(&mut self) -> Option<()> {
+        self.ends.recv().await?;
+        self.running -= 1;
+        Some(())
+    }
+
+    /// Completes when all have ended. Cancel safe.
+    async fn ended(&mut self) {
+        while self.running > 0 && self.lost().await.is_some() {}
+    }
+}
+
+/// Says that a core has ended, by a return or a panic.
+struct Ended(mpsc::Sender<()>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _ = self.0.try_send(()); // there is room for each core's one message
+    }
+}
+
+fn serve_core(context: Arc<Context>, listener: StdListener) -> io::Result<()> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        listener::serve(Core::new(context), listener).await
+    })
+}
+
+/// Takes all the file descriptors that the system gives without being asked for more rights.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        let all = Rlimit {
+            current: maximum,
+            maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, all) {
+            warn!(%error, ?current, "the limit of open files could not be raised");
+        }
+    }
+}
