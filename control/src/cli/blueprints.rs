@@ -1,0 +1,158 @@
+//! `tdb blueprints`: the versioned schemas.
+
+use std::fmt::Write;
+
+use clap::{Args, Subcommand};
+
+use super::error::Error;
+use super::workspaces::terminated;
+use super::{ListArgs, Session, print};
+use crate::client::types::{Blueprint, BlueprintVersion, Table};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List the blueprints
+    List(ListArgs),
+    /// Show one blueprint: its versions, its tables with their columns
+    Get {
+        /// Its name
+        blueprint: String,
+    },
+    /// Print the versions of a blueprint with their statements
+    Versions(VersionsArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VersionsArgs {
+    /// Its name
+    blueprint: String,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+// === impl Command ===
+
+impl Command {
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::List(_) => "Listing blueprints".to_owned(),
+            Self::Get { blueprint } => format!("Showing blueprint '{blueprint}'"),
+            Self::Versions(args) => format!("Listing versions of blueprint '{}'", args.blueprint),
+        }
+    }
+
+    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        let client = session.client()?;
+        match self {
+            Self::List(args) => {
+                let reply = client.blueprint_list(&args.paging()).await?;
+                let none = "No blueprints yet: a workspace makes one (tdb workspaces create)";
+                session.print_list(&reply, |blueprint| &blueprint.name, list_text, none)
+            }
+            Self::Get { blueprint } => {
+                let reply = client.blueprint_fetch(&blueprint).await?;
+                session.print(&reply.body, &[&reply.value.version], &text(&reply.value))
+            }
+            Self::Versions(args) => {
+                let paging = args.list.paging();
+                let reply = client.blueprint_versions(&args.blueprint, &paging).await?;
+                session.print_list(
+                    &reply,
+                    |version| &version.version,
+                    versions_text,
+                    "No versions.",
+                )
+            }
+        }
+    }
+}
+
+fn list_text(blueprints: &[Blueprint]) -> String {
+    let rows = blueprints.iter().map(|blueprint| {
+        [
+            blueprint.name.clone(),
+            blueprint.engine.clone(),
+            blueprint.database.clone(),
+            blueprint.version.clone(),
+            blueprint.tenants.to_string(),
+        ]
+    });
+    print::table(["NAME", "ENGINE", "WORKSPACE", "VERSION", "TENANTS"], rows)
+}
+
+fn text(blueprint: &Blueprint) -> String {
+    let mut text = format!("Blueprint '{}'\n", blueprint.name);
+    text += &print::fields(&[
+        ("engine", &blueprint.engine),
+        ("workspace", &blueprint.database),
+        ("version", &blueprint.version),
+        ("tenants", &blueprint.tenants.to_string()),
+    ]);
+    let rows = blueprint.versions.iter().map(|version| {
+        let statements = version.statements.len().to_string();
+        [
+            version.version.clone(),
+            statements,
+            version.created_at.clone(),
+        ]
+    });
+    text += "\nVersions:\n";
+    text += &print::table(["VERSION", "STATEMENTS", "CREATED"], rows);
+    text += "\nTables:\n";
+    if blueprint.tables.is_empty() {
+        text += "none\n";
+    }
+    for table in &blueprint.tables {
+        text += &table_text(table);
+    }
+    text
+}
+
+fn table_text(table: &Table) -> String {
+    let rows = table.columns.iter().map(|column| {
+        [
+            column.name.clone(),
+            column.type_name.clone(),
+            if column.nullable { "yes" } else { "no" }.to_owned(),
+            print::or_dash(column.default.as_deref()),
+        ]
+    });
+    let mut text = format!("{}.{}\n", table.schema, table.name);
+    let mut part = |heading: &str, body: String| {
+        for line in heading.lines().chain(body.lines()) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  {line}");
+        }
+    };
+    part(
+        "",
+        print::table(["COLUMN", "TYPE", "NULL", "DEFAULT"], rows),
+    );
+    for (heading, named) in [
+        ("INDEXES", &table.indexes),
+        ("CONSTRAINTS", &table.constraints),
+    ] {
+        if !named.is_empty() {
+            let rows = named
+                .iter()
+                .map(|n| [format!("  {}", n.name), n.definition.clone()]);
+            let body = rows.map(|row| row.join("  ") + "\n").collect();
+            part(heading, body);
+        }
+    }
+    text
+}
+
+fn versions_text(versions: &[BlueprintVersion]) -> String {
+    versions.iter().fold(String::new(), |mut text, version| {
+        let _ = writeln!(text, "{}  {}", version.version, version.created_at);
+        for statement in &version.statements {
+            let _ = writeln!(
+                text,
+                "  {}",
+                terminated(&statement.ddl).replace('\n', "\n  ")
+            );
+        }
+        text
+    })
+}

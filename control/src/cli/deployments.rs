@@ -1,0 +1,334 @@
+//! `tdb deployments`: bring tenants to a version, and see what became of each.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use clap::{Args, Subcommand};
+
+use super::error::Error;
+use super::{ListArgs, Session, print, watch};
+use crate::client::Reply;
+use crate::client::requests::DeploymentCreate;
+use crate::client::types::{Deployment, DeploymentResult};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Bring tenants to a version of their blueprint
+    Create(CreateArgs),
+    /// List the deployments
+    List(FilterArgs),
+    /// Show a deployment with the outcome for each tenant
+    #[command(visible_alias = "get")]
+    Status(StatusArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// The blueprint
+    #[arg(long)]
+    blueprint: String,
+    /// The version to bring tenants to; the last one if left out
+    #[arg(long)]
+    version: Option<String>,
+    /// All tenants of the blueprint
+    #[arg(long, required_unless_present = "tenants", conflicts_with = "tenants")]
+    all: bool,
+    /// These tenants
+    #[arg(long = "tenant", value_name = "TENANT", num_args = 1.., id = "tenants")]
+    tenants: Vec<String>,
+    /// Follow it to its end; exit code 1 if it fails for any tenant
+    #[arg(long, short)]
+    watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
+    /// Only deployments of this blueprint
+    #[arg(long)]
+    blueprint: Option<String>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Its id
+    id: String,
+    /// Follow it to its end; exit code 1 if it fails for any tenant
+    #[arg(long, short)]
+    watch: bool,
+}
+
+// === impl Command ===
+
+impl Command {
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Create(args) => format!("Deploying blueprint '{}'", args.blueprint),
+            Self::List(_) => "Listing deployments".to_owned(),
+            Self::Status(args) => format!("Deployment '{}'", args.id),
+        }
+    }
+
+    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        let client = session.client()?;
+        match self {
+            Self::Create(args) => create(args, session).await,
+            Self::List(args) => {
+                let blueprint = args.blueprint.as_deref();
+                let reply = client
+                    .deployment_list(blueprint, &args.list.paging())
+                    .await?;
+                let none = "No deployments yet: tdb deployments create --blueprint BLUEPRINT --all";
+                session.print_list(&reply, |deployment| &deployment.id, list_text, none)
+            }
+            Self::Status(args) if args.watch => {
+                let reply = watch::follow(&client, &args.id, session).await?;
+                print_outcome(&reply, session)
+            }
+            Self::Status(args) => {
+                let reply = client.deployment_fetch(&args.id).await?;
+                print_status(&reply, session)
+            }
+        }
+    }
+}
+
+async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let client = session.client()?;
+    let wanted = DeploymentCreate {
+        blueprint: args.blueprint,
+        version: args.version,
+        all: args.all,
+        tenants: args.tenants,
+    };
+    let reply = client.deployment_create(&wanted).await?;
+    let deployment = &reply.value;
+    let started = format!(
+        "✓ Deployment {} started: {} {} for {}\n",
+        deployment.id,
+        deployment.blueprint,
+        deployment.version,
+        print::count(deployment.total, "tenant")
+    );
+    if args.watch {
+        // Standard output is for the outcome.
+        session.note(started.trim_end())?;
+        let reply = watch::follow(&client, &deployment.id, session).await?;
+        return print_outcome(&reply, session);
+    }
+    let text = format!(
+        "{started}  → follow it: tdb deployments status {} --watch\n",
+        deployment.id
+    );
+    session.print(&reply.body, &[&deployment.id], &text)
+}
+
+fn print_status(reply: &Reply<Deployment>, session: &mut Session<'_>) -> Result<(), Error> {
+    let deployment = &reply.value;
+    session.print(&reply.body, &[&deployment.status], &status_text(deployment))
+}
+
+/// The end of a watched deployment: its status, and a failure if it failed.
+fn print_outcome(reply: &Reply<Deployment>, session: &mut Session<'_>) -> Result<(), Error> {
+    print_status(reply, session)?;
+    let deployment = &reply.value;
+    match deployment.status.as_str() {
+        "failed" => Err(Error::Deployment {
+            blueprint: deployment.blueprint.clone(),
+            failed: deployment.failed,
+            total: deployment.total,
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn list_text(deployments: &[Deployment]) -> String {
+    let rows = deployments.iter().map(|deployment| {
+        [
+            deployment.id.clone(),
+            deployment.blueprint.clone(),
+            deployment.version.clone(),
+            deployment.status.clone(),
+            format!("{}/{}", deployment.done(), deployment.total),
+            deployment.failed.to_string(),
+            deployment.created_at.clone(),
+        ]
+    });
+    print::table(
+        [
+            "ID",
+            "BLUEPRINT",
+            "VERSION",
+            "STATUS",
+            "DONE",
+            "FAILED",
+            "CREATED",
+        ],
+        rows,
+    )
+}
+
+fn status_text(deployment: &Deployment) -> String {
+    let counts = format!(
+        "{} total, {} completed, {} failed, {} skipped, {} to go",
+        deployment.total,
+        deployment.completed,
+        deployment.failed,
+        deployment.skipped,
+        deployment.total.saturating_sub(deployment.done())
+    );
+    let mut text = format!("Deployment '{}'\n", deployment.id);
+    text += &print::fields(&[
+        ("blueprint", &deployment.blueprint),
+        ("version", &deployment.version),
+        ("status", &deployment.status),
+        ("tenants", &counts),
+        ("created", &deployment.created_at),
+        (
+            "finished",
+            deployment.finished_at.as_deref().unwrap_or_default(),
+        ),
+    ]);
+    if !deployment.results.is_empty() {
+        text.push('\n');
+        text += &results_text(&deployment.results);
+    }
+    text += &failures_text(deployment);
+    text
+}
+
+fn results_text(results: &[DeploymentResult]) -> String {
+    let rows = results.iter().map(|result| {
+        [
+            result.tenant.clone(),
+            result.status.clone(),
+            moved(result),
+            result.duration_ms.map_or("-".to_owned(), duration),
+            print::or_dash(result.error.as_deref()),
+        ]
+    });
+    print::table(["TENANT", "STATUS", "VERSION", "DURATION", "ERROR"], rows)
+}
+
+/// `1.0 -> 1.1`
+fn moved(result: &DeploymentResult) -> String {
+    match (result.from_version.as_deref(), result.to_version.as_deref()) {
+        (Some(from), Some(to)) => format!("{from} -> {to}"),
+        (version, None) | (None, version) => print::or_dash(version),
+    }
+}
+
+fn duration(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{ms}ms"),
+        _ => format!("{}.{}s", ms / 1000, ms % 1000 / 100),
+    }
+}
+
+/// Failures with the same text together, most tenants first.
+fn failures_text(deployment: &Deployment) -> String {
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for result in deployment
+        .results
+        .iter()
+        .filter(|result| result.status == "failed")
+    {
+        let error = result.error.as_deref().unwrap_or("no reason was kept");
+        // The tenant's own database name is the one thing that differs in otherwise equal texts.
+        let database = format!("{}__{}", deployment.blueprint, result.tenant);
+        groups
+            .entry(error.replace(&database, "DATABASE"))
+            .or_default()
+            .push(&result.tenant);
+    }
+    if groups.is_empty() {
+        return String::new();
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, tenants)| std::cmp::Reverse(tenants.len()));
+    let mut text = "\nFailures:\n".to_owned();
+    for (error, tenants) in groups {
+        // Writing to a String cannot fail.
+        let number = u64::try_from(tenants.len()).unwrap_or(u64::MAX);
+        let _ = writeln!(
+            text,
+            "  {}: {}",
+            print::count(number, "tenant"),
+            tenants.join(", ")
+        );
+        let _ = writeln!(text, "    {}", error.trim_end().replace('\n', "\n    "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(tenant: &str, status: &str, error: Option<&str>) -> DeploymentResult {
+        DeploymentResult {
+            tenant: tenant.to_owned(),
+            status: status.to_owned(),
+            from_version: Some("1.0".to_owned()),
+            to_version: (status == "completed").then(|| "1.1".to_owned()),
+            error: error.map(str::to_owned),
+            duration_ms: Some(120),
+        }
+    }
+
+    #[test]
+    fn a_status_has_a_line_for_each_tenant_and_failures_grouped_at_the_end() {
+        let deployment = Deployment {
+            id: "dep_1".to_owned(),
+            blueprint: "myapp".to_owned(),
+            version: "1.1".to_owned(),
+            status: "failed".to_owned(),
+            total: 4,
+            completed: 1,
+            failed: 3,
+            results: vec![
+                result("acme", "completed", None),
+                result(
+                    "bob",
+                    "failed",
+                    Some("column \"phone\" of myapp__bob exists"),
+                ),
+                result("carl", "failed", Some("disk full")),
+                result(
+                    "dora",
+                    "failed",
+                    Some("column \"phone\" of myapp__dora exists"),
+                ),
+            ],
+            ..Default::default()
+        };
+        assert_eq!(
+            status_text(&deployment),
+            "Deployment 'dep_1'
+  blueprint:  myapp
+  version:    1.1
+  status:     failed
+  tenants:    4 total, 1 completed, 3 failed, 0 skipped, 0 to go
+
+TENANT  STATUS     VERSION     DURATION  ERROR
+acme    completed  1.0 -> 1.1  120ms     -
+bob     failed     1.0         120ms     column \"phone\" of myapp__bob exists
+carl    failed     1.0         120ms     disk full
+dora    failed     1.0         120ms     column \"phone\" of myapp__dora exists
+
+Failures:
+  2 tenants: bob, dora
+    column \"phone\" of DATABASE exists
+  1 tenant: carl
+    disk full
+"
+        );
+    }
+
+    #[test]
+    fn long_durations_are_in_seconds() {
+        assert_eq!(duration(9_999), "9999ms");
+        assert_eq!(duration(12_345), "12.3s");
+    }
+}

@@ -1,0 +1,244 @@
+//! `tdb tenants`: the customers and their databases.
+
+use clap::{Args, Subcommand};
+
+use super::credentials::Keep;
+use super::error::Error;
+use super::servers::label;
+use super::{ListArgs, Session, credentials, print};
+use crate::client::Reply;
+use crate::client::requests::TenantCreate;
+use crate::client::types::{Tenant, TenantDatabase};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a tenant: a database of its own, at the blueprint's version
+    Create(CreateArgs),
+    /// List the tenants
+    List(FilterArgs),
+    /// Show one tenant
+    Get {
+        /// Its name
+        tenant: String,
+    },
+    /// Close a tenant to its clients; its data stays
+    Suspend {
+        /// Its name
+        tenant: String,
+    },
+    /// Open a suspended tenant
+    Resume {
+        /// Its name
+        tenant: String,
+    },
+    /// Drop a tenant with its databases and all their data
+    Delete {
+        /// Its name
+        tenant: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// Its name: lower-case letters, digits and underscores
+    #[arg(long)]
+    name: String,
+    /// The blueprint that its database is made from
+    #[arg(long)]
+    blueprint: String,
+    /// Let its login change the schema of its database
+    #[arg(long)]
+    allow_ddl: bool,
+    /// The customer's id in your own books
+    #[arg(long, value_name = "ID")]
+    external_id: Option<String>,
+    /// A word to find it by; may be given again
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// The server to put it on, by id or name; chosen for you if left out
+    #[arg(long)]
+    server: Option<String>,
+    #[command(flatten)]
+    keep: Keep,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct FilterArgs {
+    /// Only tenants of this blueprint
+    #[arg(long)]
+    blueprint: Option<String>,
+    /// Only tenants in this state
+    #[arg(long, value_parser = ["creating", "active", "suspended", "deleting", "failed"])]
+    status: Option<String>,
+    #[command(flatten)]
+    list: ListArgs,
+}
+
+// === impl Command ===
+
+impl Command {
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Create(args) => format!("Creating tenant '{}'", args.name),
+            Self::List(_) => "Listing tenants".to_owned(),
+            Self::Get { tenant } => format!("Showing tenant '{tenant}'"),
+            Self::Suspend { tenant } => format!("Suspending tenant '{tenant}'"),
+            Self::Resume { tenant } => format!("Resuming tenant '{tenant}'"),
+            Self::Delete { tenant, .. } => format!("Deleting tenant '{tenant}'"),
+        }
+    }
+
+    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        let client = session.client()?;
+        match self {
+            Self::Create(args) => create(args, session).await,
+            Self::List(args) => {
+                let (blueprint, status) = (args.blueprint.as_deref(), args.status.as_deref());
+                let reply = client
+                    .tenant_list(blueprint, status, &args.list.paging())
+                    .await?;
+                let none = match (blueprint, status) {
+                    (None, None) => {
+                        "No tenants yet: tdb tenants create --name NAME --blueprint BLUEPRINT"
+                    }
+                    _ => "No such tenants.",
+                };
+                session.print_list(&reply, |tenant| &tenant.name, list_text, none)
+            }
+            Self::Get { tenant } => {
+                let reply = client.tenant_fetch(&tenant).await?;
+                let text = format!("Tenant '{tenant}'\n{}", text(&reply.value));
+                session.print(&reply.body, &[&reply.value.name], &text)
+            }
+            Self::Suspend { tenant } => {
+                changed(&client.tenant_suspend(&tenant).await?, "suspended", session)
+            }
+            Self::Resume { tenant } => {
+                changed(&client.tenant_resume(&tenant).await?, "resumed", session)
+            }
+            Self::Delete { tenant, yes } => delete(&tenant, yes, session).await,
+        }
+    }
+}
+
+async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let tenant = TenantCreate {
+        name: args.name,
+        blueprint: args.blueprint,
+        allow_ddl: args.allow_ddl,
+        external_id: args.external_id,
+        labels: args.labels.into_iter().collect(),
+        server: args.server,
+    };
+    let reply = session.client()?.tenant_create(&tenant).await?;
+    let created = &reply.value;
+    // An earlier blueprint's database may be listed too; its password is not in this answer.
+    let issued = created
+        .databases
+        .iter()
+        .find(|database| database.blueprint == tenant.blueprint);
+    let database = issued.cloned().unwrap_or_default();
+    let connection = database.connection_string.as_deref().unwrap_or_default();
+    let text = format!(
+        "✓ Tenant '{}' created\n\n{}\n  → open psql on it: tdb connect {}\n",
+        created.name,
+        text(created),
+        database.database
+    );
+    // Kept even if nobody reads what is printed.
+    let printed = session.print(&reply.body, &[connection], &text);
+    credentials::issued(session, &args.keep, &database.database, connection).await?;
+    printed?;
+    session.note_routing(created.routed, &created.behind)
+}
+
+fn changed(reply: &Reply<Tenant>, done: &str, session: &mut Session<'_>) -> Result<(), Error> {
+    let tenant = &reply.value;
+    let text = format!("✓ Tenant '{}' {done}\n", tenant.name);
+    session.print(&reply.body, &[&tenant.name], &text)?;
+    session.note_routing(tenant.routed, &tenant.behind)
+}
+
+async fn delete(tenant: &str, yes: bool, session: &mut Session<'_>) -> Result<(), Error> {
+    let client = session.client()?;
+    let databases = client.tenant_fetch(tenant).await?.value.databases;
+    let names: Vec<&str> = databases
+        .iter()
+        .map(|database| database.database.as_str())
+        .collect();
+    if !yes {
+        let question = format!("This drops {} with all data.", names.join(", "));
+        session.confirm(&question, tenant)?;
+    }
+    let reply = client.tenant_delete(tenant).await?;
+    credentials::ended(session, &names).await?;
+    let text =
+        format!("✓ Tenant '{tenant}' deleted; its databases are dropped in the background\n");
+    session.print(&reply.body, &[tenant], &text)
+}
+
+fn text(tenant: &Tenant) -> String {
+    let mut text = print::fields(&[
+        ("status", &tenant.status),
+        (
+            "external id",
+            tenant.external_id.as_deref().unwrap_or_default(),
+        ),
+        ("labels", &print::labels(&tenant.labels)),
+        ("created", &tenant.created_at),
+    ]);
+    for database in &tenant.databases {
+        text.push('\n');
+        text += &database_text(database);
+    }
+    text
+}
+
+fn database_text(database: &TenantDatabase) -> String {
+    print::fields(&[
+        ("database", &database.database),
+        ("engine", &database.engine),
+        ("blueprint", &database.blueprint),
+        ("version", &database.version),
+        ("server", &database.server),
+        (
+            "connection string",
+            database.connection_string.as_deref().unwrap_or_default(),
+        ),
+    ])
+}
+
+/// One row for each database: a tenant may have several.
+fn list_text(tenants: &[Tenant]) -> String {
+    let rows = tenants.iter().flat_map(|tenant| {
+        let none = [TenantDatabase::default()];
+        let databases = match tenant.databases.as_slice() {
+            [] => none.to_vec(),
+            databases => databases.to_vec(),
+        };
+        databases.into_iter().map(|database| {
+            [
+                tenant.name.clone(),
+                tenant.status.clone(),
+                print::or_dash(Some(&database.database)),
+                print::or_dash(Some(&database.version)),
+                print::or_dash(Some(&database.server)),
+                print::or_dash(tenant.external_id.as_deref()),
+            ]
+        })
+    });
+    print::table(
+        [
+            "NAME",
+            "STATUS",
+            "DATABASE",
+            "VERSION",
+            "SERVER",
+            "EXTERNAL ID",
+        ],
+        rows,
+    )
+}

@@ -1,0 +1,238 @@
+//! `tdb workspaces`: the development databases, and what they have that tenants lack.
+
+use clap::{Args, Subcommand};
+
+use super::credentials::Keep;
+use super::error::Error;
+use super::{ListArgs, Session, credentials, print};
+use crate::client::types::{Diff, PendingStatement, Workspace};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a workspace: a development database whose DDL is recorded
+    Create(CreateArgs),
+    /// List the workspaces
+    List(ListArgs),
+    /// Show one workspace
+    Get {
+        /// Its name
+        workspace: String,
+    },
+    /// Print the DDL that some tenant lacks
+    Diff {
+        /// Its name
+        workspace: String,
+    },
+    /// Drop a workspace with its database and its blueprint
+    Delete {
+        /// Its name
+        workspace: String,
+        /// Do not ask
+        #[arg(long, short)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CreateArgs {
+    /// Its name, and the name of its blueprint
+    #[arg(long)]
+    name: String,
+    /// The database engine: PostgreSQL
+    #[arg(long, value_name = "ENGINE")]
+    database: String,
+    #[command(flatten)]
+    keep: Keep,
+}
+
+// === impl Command ===
+
+impl Command {
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Create(args) => format!("Creating workspace '{}'", args.name),
+            Self::List(_) => "Listing workspaces".to_owned(),
+            Self::Get { workspace } => format!("Showing workspace '{workspace}'"),
+            Self::Diff { workspace } => format!("Comparing workspace '{workspace}'"),
+            Self::Delete { workspace, .. } => format!("Deleting workspace '{workspace}'"),
+        }
+    }
+
+    pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
+        match self {
+            Self::Create(args) => create(&args, session).await,
+            Self::List(args) => {
+                let reply = session.client()?.workspace_list(&args.paging()).await?;
+                let none =
+                    "No workspaces yet: tdb workspaces create --name NAME --database PostgreSQL";
+                session.print_list(&reply, |workspace| &workspace.name, list_text, none)
+            }
+            Self::Get { workspace } => {
+                let reply = session.client()?.workspace_fetch(&workspace).await?;
+                let text = format!("Workspace '{workspace}'\n{}", text(&reply.value));
+                session.print(&reply.body, &[&reply.value.name], &text)
+            }
+            Self::Diff { workspace } => {
+                let reply = session.client()?.workspace_diff(&workspace).await?;
+                let quiet = reply
+                    .value
+                    .pending
+                    .iter()
+                    .map(|pending| terminated(&pending.ddl));
+                let quiet: Vec<String> = quiet.collect();
+                let quiet: Vec<&str> = quiet.iter().map(String::as_str).collect();
+                session.print(&reply.body, &quiet, &diff_text(&reply.value))
+            }
+            Self::Delete { workspace, yes } => delete(&workspace, yes, session).await,
+        }
+    }
+}
+
+async fn create(args: &CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let reply = session
+        .client()?
+        .workspace_create(&args.name, &args.database)
+        .await?;
+    let workspace = &reply.value;
+    let connection = workspace.connection_string.as_deref().unwrap_or_default();
+    let text = format!(
+        "✓ Workspace '{}' created\n\n{}\n  → design the schema: tdb connect {}\n",
+        workspace.name,
+        text(workspace),
+        workspace.database
+    );
+    // Kept even if nobody reads what is printed.
+    let printed = session.print(&reply.body, &[connection], &text);
+    credentials::issued(session, &args.keep, &workspace.database, connection).await?;
+    printed?;
+    session.note_routing(workspace.routed, &workspace.behind)
+}
+
+async fn delete(workspace: &str, yes: bool, session: &mut Session<'_>) -> Result<(), Error> {
+    let client = session.client()?;
+    let fetched = client.workspace_fetch(workspace).await?.value;
+    if !yes {
+        let question = format!(
+            "This drops the database {} with all its data, and the blueprint with all its \
+             versions.",
+            fetched.database
+        );
+        session.confirm(&question, workspace)?;
+    }
+    let reply = client.workspace_delete(workspace).await?;
+    credentials::ended(session, &[&fetched.database]).await?;
+    session.print(
+        &reply.body,
+        &[workspace],
+        &format!("✓ Workspace '{workspace}' deleted\n"),
+    )
+}
+
+fn text(workspace: &Workspace) -> String {
+    print::fields(&[
+        ("engine", &workspace.engine),
+        ("database", &workspace.database),
+        ("blueprint", &workspace.blueprint),
+        ("version", &workspace.version),
+        ("created", &workspace.created_at),
+        (
+            "connection string",
+            workspace.connection_string.as_deref().unwrap_or_default(),
+        ),
+    ])
+}
+
+fn list_text(workspaces: &[Workspace]) -> String {
+    let rows = workspaces.iter().map(|workspace| {
+        [
+            &workspace.name,
+            &workspace.engine,
+            &workspace.database,
+            &workspace.version,
+        ]
+        .map(Clone::clone)
+    });
+    print::table(["NAME", "ENGINE", "DATABASE", "VERSION"], rows)
+}
+
+fn diff_text(diff: &Diff) -> String {
+    if diff.pending.is_empty() {
+        return "No pending DDL changes.\n".to_owned();
+    }
+    let mut text = "Pending DDL Changes:\n".to_owned();
+    for (number, pending) in (1..).zip(&diff.pending) {
+        text.push_str(&pending_text(number, pending));
+    }
+    text
+}
+
+fn pending_text(number: u64, pending: &PendingStatement) -> String {
+    // Lines after the first stand under it.
+    let statement = terminated(&pending.ddl).replace('\n', "\n     ");
+    let doubt = match pending.origin.as_str() {
+        "inferred" => "  -- inferred: nobody saw the statement that did this",
+        _ => "",
+    };
+    format!("  {number}. {statement}{doubt}\n")
+}
+
+/// The statement with its semicolon, which a comment at the end must not swallow.
+pub(super) fn terminated(ddl: &str) -> String {
+    let last_line = ddl.lines().next_back().unwrap_or_default();
+    match last_line.contains("--") {
+        true => format!("{ddl}\n;"),
+        false => format!("{ddl};"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn diff(statements: &[(&str, &str)]) -> String {
+        let pending = statements.iter().map(|(ddl, origin)| PendingStatement {
+            ddl: (*ddl).to_owned(),
+            origin: (*origin).to_owned(),
+            ..Default::default()
+        });
+        diff_text(&Diff {
+            pending: pending.collect(),
+        })
+    }
+
+    #[test]
+    fn a_diff_is_printed_to_the_byte() {
+        assert_eq!(
+            diff(&[("ALTER TABLE users ADD COLUMN phone TEXT", "wire")]),
+            "Pending DDL Changes:\n  1. ALTER TABLE users ADD COLUMN phone TEXT;\n"
+        );
+        assert_eq!(diff(&[]), "No pending DDL changes.\n");
+    }
+
+    #[test]
+    fn statements_of_several_lines_stand_under_their_number() {
+        assert_eq!(
+            diff(&[
+                ("CREATE TABLE t (\n  a int\n)", "wire"),
+                ("DROP TABLE u", "ledger")
+            ]),
+            "Pending DDL Changes:
+  1. CREATE TABLE t (
+       a int
+     );
+  2. DROP TABLE u;
+"
+        );
+    }
+
+    #[test]
+    fn a_final_comment_does_not_swallow_the_semicolon() {
+        assert_eq!(terminated("DROP TABLE t -- old"), "DROP TABLE t -- old\n;");
+        assert_eq!(terminated("-- old\nDROP TABLE t"), "-- old\nDROP TABLE t;");
+    }
+
+    #[test]
+    fn an_inferred_change_is_marked() {
+        assert!(diff(&[("DROP TABLE t", "inferred")]).contains("DROP TABLE t;  -- inferred"));
+    }
+}

@@ -1,0 +1,185 @@
+//! One method for each verb of the REST service, noun first.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::requests::{DeploymentCreate, ServerAdd, TenantCreate};
+use super::types::{
+    ApiKey, ApiKeyIssued, Blueprint, BlueprintVersion, CredentialRotated, Deployment, Diff, Proxy,
+    Server, Tenant, Workspace,
+};
+use super::{Client, Error, Paging, Reply};
+
+type Listed<T> = Result<Reply<Vec<T>>, Error>;
+
+impl Client {
+    /// Registers a database server.
+    ///
+    /// # Errors
+    ///
+    /// See [`Error`]; the same for all methods below.
+    pub async fn server_add(&self, server: &ServerAdd) -> Result<Reply<Server>, Error> {
+        self.post(&["servers"], body(server)?).await
+    }
+
+    /// Lists the registered servers.
+    pub async fn server_list(&self, paging: &Paging) -> Listed<Server> {
+        self.list(&["servers"], &[], paging).await
+    }
+
+    /// One server, by id or name.
+    pub async fn server_fetch(&self, server: &str) -> Result<Reply<Server>, Error> {
+        self.get(&["servers", server]).await
+    }
+
+    /// Forgets a server that holds no database of ours.
+    pub async fn server_remove(&self, server: &str) -> Result<Reply<Value>, Error> {
+        self.delete(&["servers", server]).await
+    }
+
+    /// Makes a workspace, its database and its blueprint.
+    pub async fn workspace_create(
+        &self,
+        name: &str,
+        engine: &str,
+    ) -> Result<Reply<Workspace>, Error> {
+        self.post(&["workspaces"], json!({ "name": name, "engine": engine }))
+            .await
+    }
+
+    /// Lists the workspaces.
+    pub async fn workspace_list(&self, paging: &Paging) -> Listed<Workspace> {
+        self.list(&["workspaces"], &[], paging).await
+    }
+
+    /// One workspace.
+    pub async fn workspace_fetch(&self, name: &str) -> Result<Reply<Workspace>, Error> {
+        self.get(&["workspaces", name]).await
+    }
+
+    /// The statements that some tenant lacks.
+    pub async fn workspace_diff(&self, name: &str) -> Result<Reply<Diff>, Error> {
+        self.get(&["workspaces", name, "diff"]).await
+    }
+
+    /// Drops a workspace, its database and its blueprint.
+    pub async fn workspace_delete(&self, name: &str) -> Result<Reply<Value>, Error> {
+        self.delete(&["workspaces", name]).await
+    }
+
+    /// Lists the blueprints.
+    pub async fn blueprint_list(&self, paging: &Paging) -> Listed<Blueprint> {
+        self.list(&["blueprints"], &[], paging).await
+    }
+
+    /// One blueprint: versions and tables.
+    pub async fn blueprint_fetch(&self, name: &str) -> Result<Reply<Blueprint>, Error> {
+        self.get(&["blueprints", name]).await
+    }
+
+    /// The versions of a blueprint with their statements.
+    pub async fn blueprint_versions(
+        &self,
+        name: &str,
+        paging: &Paging,
+    ) -> Listed<BlueprintVersion> {
+        self.list(&["blueprints", name, "versions"], &[], paging)
+            .await
+    }
+
+    /// Makes a tenant and its database.
+    pub async fn tenant_create(&self, tenant: &TenantCreate) -> Result<Reply<Tenant>, Error> {
+        self.post(&["tenants"], body(tenant)?).await
+    }
+
+    /// Lists the tenants, of one blueprint or status if asked.
+    pub async fn tenant_list(
+        &self,
+        blueprint: Option<&str>,
+        status: Option<&str>,
+        paging: &Paging,
+    ) -> Listed<Tenant> {
+        self.list(
+            &["tenants"],
+            &[("blueprint", blueprint), ("status", status)],
+            paging,
+        )
+        .await
+    }
+
+    /// One tenant.
+    pub async fn tenant_fetch(&self, name: &str) -> Result<Reply<Tenant>, Error> {
+        self.get(&["tenants", name]).await
+    }
+
+    /// Closes a tenant to its clients.
+    pub async fn tenant_suspend(&self, name: &str) -> Result<Reply<Tenant>, Error> {
+        self.post(&["tenants", name, "suspend"], json!({})).await
+    }
+
+    /// Opens a suspended tenant.
+    pub async fn tenant_resume(&self, name: &str) -> Result<Reply<Tenant>, Error> {
+        self.post(&["tenants", name, "resume"], json!({})).await
+    }
+
+    /// Drops a tenant with its data; the work goes on after the answer.
+    pub async fn tenant_delete(&self, name: &str) -> Result<Reply<Value>, Error> {
+        self.delete(&["tenants", name]).await
+    }
+
+    /// Issues a new password for a database's login; the old one ends.
+    pub async fn credential_rotate(
+        &self,
+        database: &str,
+    ) -> Result<Reply<CredentialRotated>, Error> {
+        self.post(&["credentials", database, "rotate"], json!({}))
+            .await
+    }
+
+    /// Starts a deployment; it goes on after the answer.
+    pub async fn deployment_create(
+        &self,
+        deployment: &DeploymentCreate,
+    ) -> Result<Reply<Deployment>, Error> {
+        self.post(&["deployments"], body(deployment)?).await
+    }
+
+    /// Lists the deployments, of one blueprint if asked.
+    pub async fn deployment_list(
+        &self,
+        blueprint: Option<&str>,
+        paging: &Paging,
+    ) -> Listed<Deployment> {
+        self.list(&["deployments"], &[("blueprint", blueprint)], paging)
+            .await
+    }
+
+    /// One deployment with the outcome for each tenant.
+    pub async fn deployment_fetch(&self, id: &str) -> Result<Reply<Deployment>, Error> {
+        self.get(&["deployments", id]).await
+    }
+
+    /// Lists the proxies that the service knows.
+    pub async fn proxy_list(&self, paging: &Paging) -> Listed<Proxy> {
+        self.list(&["proxies"], &[], paging).await
+    }
+
+    /// Issues an API key; its secret is in this answer only.
+    pub async fn api_key_create(&self, name: &str) -> Result<Reply<ApiKeyIssued>, Error> {
+        self.post(&["api-keys"], json!({ "name": name })).await
+    }
+
+    /// Lists the API keys, without their secrets.
+    pub async fn api_key_list(&self, paging: &Paging) -> Listed<ApiKey> {
+        self.list(&["api-keys"], &[], paging).await
+    }
+
+    /// Ends an API key.
+    pub async fn api_key_delete(&self, id: &str) -> Result<Reply<Value>, Error> {
+        self.delete(&["api-keys", id]).await
+    }
+}
+
+fn body(request: &impl Serialize) -> Result<Value, Error> {
+    serde_json::to_value(request).map_err(|error| Error::settings(error.to_string()))
+}
