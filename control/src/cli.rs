@@ -56,7 +56,7 @@ Exit codes:
   130  interrupted while watching; what was watched goes on";
 
 /// A database for each customer, run as if there were one database.
-#[derive(Debug, Parser)]
+#[derive(Parser)]
 #[command(name = "tdb", version, after_help = AFTER_HELP, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
@@ -65,7 +65,7 @@ pub struct Cli {
     command: Command,
 }
 
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 struct GlobalArgs {
     /// Print the REST answer as JSON; errors as problem documents on stderr
@@ -128,8 +128,8 @@ enum Command {
     Version,
 }
 
-/// What the process was given besides its arguments.
-#[derive(Clone, Debug, Default)]
+/// What the process was given besides its arguments. No `Debug`: it holds secrets.
+#[derive(Clone, Default)]
 pub struct Environment {
     /// `TDB_API_URL`.
     pub api_url: Option<String>,

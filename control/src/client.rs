@@ -16,6 +16,7 @@ pub mod requests;
 mod resources;
 pub mod types;
 
+use std::fmt;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -41,7 +42,7 @@ const CHANGE_TIMEOUT: Duration = Duration::from_secs(300);
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// An answer: what the client understands of it, and the body as it came.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply<T> {
     /// The part that the client knows.
     pub value: T,
@@ -71,6 +72,15 @@ struct Call<'a> {
     path: &'a [&'a str],
     query: &'a [(&'a str, String)],
     body: Option<Value>,
+}
+
+// === impl Reply ===
+
+impl<T> fmt::Debug for Reply<T> {
+    /// Shows nothing: an answer may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply").finish_non_exhaustive()
+    }
 }
 
 // === impl Client ===

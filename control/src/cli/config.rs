@@ -24,7 +24,7 @@ pub(super) struct SetArgs {
 }
 
 /// The configuration file.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Default, Deserialize, Serialize)]
 #[serde(default)]
 struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -42,7 +42,6 @@ enum Source {
 }
 
 /// What holds for this run.
-#[derive(Debug)]
 pub(super) struct Settings {
     api_url: Option<(String, Source)>,
     api_key: Option<(String, Source)>,

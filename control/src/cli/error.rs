@@ -76,6 +76,7 @@ impl Error {
             Self::Output(_) | Self::Local { .. } | Self::Deployment { .. } => 1,
             Self::Usage { .. } | Self::Client(E::Settings { .. } | E::Name { .. }) => 2,
             Self::Interrupted { .. } => 130,
+            Self::Client(error) if error.is_away() => 6,
             Self::Client(E::Unreachable { .. }) => 6,
             Self::Client(E::Answer { .. }) => 1,
             Self::Client(E::Problem(problem)) => match problem.code.as_str() {
@@ -87,7 +88,6 @@ impl Error {
             Self::Client(E::Status { status, .. }) => match status {
                 404 => 3,
                 401 | 403 => 5,
-                502..=504 => 6,
                 _ => 1,
             },
         }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Session;
 use super::error::Error;
 use crate::client::types::Deployment;
-use crate::client::{self, Client, Reply};
+use crate::client::{Client, Reply};
 
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(500);
@@ -55,7 +55,7 @@ async fn until_finished(
                 let pace = Pace::of(&reply.value, start_done, now.duration_since(start));
                 display.show(&reply.value, &pace, session)?;
             }
-            Err(error @ client::Error::Unreachable { .. }) => {
+            Err(error) if error.is_away() => {
                 let since = *away_since.get_or_insert_with(Instant::now);
                 if first.is_none() || since.elapsed() > AWAY_MAX {
                     return Err(error.into());

@@ -104,6 +104,16 @@ impl Error {
         }
     }
 
+    /// Whether the service could not be spoken to at all: it may be back in a moment.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } => true,
+            Self::Status { status, .. } => matches!(status, 502..=504),
+            _ => false,
+        }
+    }
+
     /// Whether trying again can help and cannot do harm.
     ///
     /// A request that may have arrived is sent again only if that changes nothing: reads, and

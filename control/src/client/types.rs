@@ -1,5 +1,7 @@
 //! What the service answers, as far as a client looks at it. Fields that the service adds later are
 //! ignored; fields that an older service leaves out are empty.
+//!
+//! What may hold a secret has no `Debug`.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +48,7 @@ pub struct Server {
 }
 
 /// A workspace.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Workspace {
     /// Its name, and the name of its blueprint.
@@ -177,7 +179,7 @@ pub struct Named {
 }
 
 /// A tenant.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct Tenant {
     /// Its name.
@@ -199,7 +201,7 @@ pub struct Tenant {
 }
 
 /// A tenant's database.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct TenantDatabase {
     /// The blueprint it was made from.
@@ -217,7 +219,7 @@ pub struct TenantDatabase {
 }
 
 /// A new password.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct CredentialRotated {
     /// The database whose login it is.
@@ -310,7 +312,7 @@ pub struct ApiKey {
     pub last_used_at: Option<String>,
 }
 
-/// A new API key. No `Debug`: it holds a secret.
+/// A new API key.
 #[derive(Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct ApiKeyIssued {
