@@ -65,11 +65,15 @@ impl Limits {
     #[must_use]
     pub fn database(&self, route: &Route) -> Option<DatabasePermit> {
         let max = route.limits.client_connections_max.unwrap_or(u32::MAX);
+        if max == 0 {
+            return None;
+        }
         let mut count = self.databases.entry(route.database.clone()).or_insert(0);
         if *count >= max {
             return None;
         }
         *count += 1;
+        drop(count);
         Some(DatabasePermit {
             databases: Arc::clone(&self.databases),
             database: route.database.clone(),
@@ -90,5 +94,69 @@ impl Drop for DatabasePermit {
             *count == 0
         });
         drop(freed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::route::entry::Interner;
+    use crate::route::entry::tests::wire_route;
+
+    fn limits(clients: usize, handshakes: usize) -> Limits {
+        Limits {
+            clients: Arc::new(Semaphore::new(clients)),
+            handshakes: Arc::new(Semaphore::new(handshakes)),
+            databases: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn places_are_given_back() {
+        let limits = limits(1, 1);
+        let place = limits.client().unwrap();
+        assert!(limits.client().is_none());
+        drop(place);
+        assert!(limits.client().is_some());
+    }
+
+    #[test]
+    fn a_database_has_a_limit_of_its_own_and_leaves_nothing_behind() {
+        let limits = limits(9, 9);
+        let mut route = wire_route("acme", 1);
+        route.limits.client_connections_max = Some(2);
+        let route = Route::read(route, &mut Interner::default()).unwrap();
+        let held = (
+            limits.database(&route).unwrap(),
+            limits.database(&route).unwrap(),
+        );
+        assert!(limits.database(&route).is_none());
+        assert_eq!(limits.database_clients("app__acme"), 2);
+        drop(held);
+        assert!(limits.databases.is_empty());
+    }
+
+    #[test]
+    fn a_database_without_places_leaves_nothing_behind() {
+        let limits = limits(9, 9);
+        let mut route = wire_route("acme", 1);
+        route.limits.client_connections_max = Some(0);
+        let route = Route::read(route, &mut Interner::default()).unwrap();
+        assert!(limits.database(&route).is_none());
+        assert!(limits.databases.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_that_have_not_logged_in_wait_for_their_turn() {
+        let limits = limits(9, 1);
+        let first = limits.handshake().await;
+        let wait = std::time::Duration::from_secs(1);
+        assert!(
+            tokio::time::timeout(wait, limits.handshake())
+                .await
+                .is_err()
+        );
+        drop(first);
+        drop(limits.handshake().await);
     }
 }

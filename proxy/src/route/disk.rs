@@ -227,3 +227,6 @@ pub async fn keep(
         sleep(REST * started.elapsed()).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

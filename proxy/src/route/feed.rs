@@ -235,3 +235,6 @@ impl Backoff {
 fn unit_random() -> f64 {
     getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }
+
+#[cfg(test)]
+mod tests;

@@ -121,7 +121,7 @@ impl Follower {
             Line::Drop(change) => {
                 let rev = change.rev;
                 self.change(rev, || {
-                    routes.drop(change.engine, &change.database);
+                    routes.remove(change.engine, &change.database);
                 })
             }
             Line::End(mark) => self.end(mark.rev, routes),
@@ -212,3 +212,6 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

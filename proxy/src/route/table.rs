@@ -139,7 +139,7 @@ impl Routes {
     }
 
     /// Takes a route out, and says whether it was there.
-    pub fn drop(&self, engine: Engine, database: &str) -> bool {
+    pub fn remove(&self, engine: Engine, database: &str) -> bool {
         let key: &dyn Key = &(engine, database);
         let _writer = self.write();
         let shard = self.shard(database);
@@ -229,15 +229,15 @@ mod tests {
     }
 
     #[test]
-    fn put_drop_and_replace_are_seen_and_counted() {
+    fn put_remove_and_replace_are_seen_and_counted() {
         let routes = Routes::default();
         assert_eq!(generation(&routes, "a"), None);
         routes.put(route("a", 1));
         routes.put(route("b", 1));
         routes.put(route("a", 2));
         assert_eq!((generation(&routes, "a"), routes.len()), (Some(2), 2));
-        assert!(routes.drop(Engine::Postgres, "app__a"));
-        assert!(!routes.drop(Engine::Postgres, "app__a"));
+        assert!(routes.remove(Engine::Postgres, "app__a"));
+        assert!(!routes.remove(Engine::Postgres, "app__a"));
         assert_eq!((generation(&routes, "a"), routes.len()), (None, 1));
         let changes = routes.changes();
         routes.replace_all(vec![route("c", 5), route("c", 6), route("d", 1)]);

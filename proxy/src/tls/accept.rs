@@ -96,3 +96,6 @@ impl Acceptor {
         &self.end_point
     }
 }
+
+#[cfg(test)]
+mod tests;
