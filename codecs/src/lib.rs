@@ -11,6 +11,7 @@
 //! - [`secret`]: values that are wiped and never printed.
 //! - [`postgres`]: PostgreSQL's messages.
 //! - [`scram`]: the password exchange, both roles.
+//! - [`sql`]: what the text of a statement says.
 //! - [`feed`]: what proxy and control say to each other.
 
 #![forbid(unsafe_code)]
@@ -23,3 +24,4 @@ pub mod limits;
 pub mod postgres;
 pub mod scram;
 pub mod secret;
+pub mod sql;
