@@ -1,0 +1,37 @@
+# Every command that people and CI run. `make` alone lists them.
+
+.DEFAULT_GOAL := help
+.PHONY: help dev build test lint fuzz bench image-tree
+
+PROFILE ?= dev
+SECONDS ?= 60
+DESTDIR ?= target/image
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+dev: ## run a whole TenantsDB on this machine until Ctrl-C: PostgreSQL, control, proxy
+	@scripts/dev.sh
+
+build: ## build everything, tests and benches included
+	cargo build --locked --workspace --all-targets
+
+test: ## install what the tests need, build, run every test
+	scripts/install.sh test
+	cargo build --locked --workspace --all-targets
+	cargo test --locked --workspace
+
+lint: ## formatting, clippy and documentation; warnings are errors
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
+
+fuzz: ## run every fuzz target; SECONDS=60 for each
+	scripts/install.sh fuzz
+	scripts/fuzz.sh $(SECONDS)
+
+bench: ## run the benches
+	cargo bench --locked -p tenantsdb-codecs -p tenantsdb-bench
+
+image-tree: ## build the programs and lay them out as in the image; PROFILE=release DESTDIR=…
+	scripts/image-tree.sh $(PROFILE) $(DESTDIR)

@@ -1,0 +1,294 @@
+#!/usr/bin/env bash
+# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, control and one proxy, with all data
+# below .dev/. Run it as `make dev`. A second run finds everything as it was left.
+#
+# Settings, all optional:
+#   TENANTSDB_DEV_POSTGRES_PORT=6432   where applications connect to (the proxy)
+#   TENANTSDB_DEV_CONTROL_PORT=6080    REST
+#   TENANTSDB_DEV_ADMIN_PORT=6090      the proxy's metrics and health
+#   TENANTSDB_DEV_DIR=.dev             data, logs, keys
+#   TENANTSDB_DEV_BIN=…                folder of built programs; nothing is built then
+set -euo pipefail
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+. "$ROOT/scripts/postgres.sh"
+
+PROXY_PORT=${TENANTSDB_DEV_POSTGRES_PORT:-6432}
+CONTROL_PORT=${TENANTSDB_DEV_CONTROL_PORT:-6080}
+ADMIN_PORT=${TENANTSDB_DEV_ADMIN_PORT:-6090}
+DEV=$(realpath -m "${TENANTSDB_DEV_DIR:-$ROOT/.dev}")
+BIN=${TENANTSDB_DEV_BIN:-}
+
+# A drain waits for sessions to end; on Ctrl-C nobody wants to.
+DRAIN_SECONDS=2
+STOP_SECONDS=15
+
+say() { printf '%s\n' "$*"; }
+die() { printf 'make dev: %s\n' "$*" >&2; exit 1; }
+
+# --- what runs ---------------------------------------------------------------------------------
+
+# Started children in order, as "name pid"; a process id also stands in .dev/NAME.pid.
+CHILDREN=()
+
+# start NAME COMMAND…: in a session of its own, so that Ctrl-C reaches this script alone and the
+# parts stop in order.
+start() {
+  local name=$1
+  shift
+  "$@" >>"$DEV/log/$name.log" 2>&1 </dev/null 9>&- &
+  CHILDREN+=("$name $!")
+  echo "$!" >"$DEV/$name.pid"
+}
+
+# as_own_session COMMAND…: setsid(1) becomes the command when it is not a group leader, which a
+# background child of a script never is: the process id stays.
+as_own_session() { exec setsid "$@"; }
+
+# stop NAME PID SIGNAL: asks, waits, insists.
+stop() {
+  local name=$1 pid=$2 signal=$3 end=$((SECONDS + STOP_SECONDS))
+  kill -s "$signal" "$pid" 2>/dev/null || { rm -f "$DEV/$name.pid"; return 0; }
+  while kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $end ]; do sleep 0.1; done
+  if kill -0 "$pid" 2>/dev/null; then
+    say "$name did not stop within $STOP_SECONDS s; killed"
+    kill -s KILL "$pid" 2>/dev/null || true
+  fi
+  rm -f "$DEV/$name.pid"
+}
+
+# The signal for an orderly stop. PostgreSQL: INT is its "fast" shutdown.
+stop_signal() { [ "$1" = postgres ] && echo INT || echo TERM; }
+
+stop_all() {
+  trap '' INT TERM HUP
+  rm -f "$DEV/ready"
+  local i name pid
+  for ((i = ${#CHILDREN[@]} - 1; i >= 0; i--)); do
+    read -r name pid <<<"${CHILDREN[i]}"
+    stop "$name" "$pid" "$(stop_signal "$name")"
+  done
+  CHILDREN=()
+}
+
+# A run that was killed leaves its children behind. A process is ours if its id stands in our folder
+# and its command line names that folder.
+stop_leftovers() {
+  local name pid
+  for name in proxy control postgres; do
+    pid=$(cat "$DEV/$name.pid" 2>/dev/null) || continue
+    if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -e "$DEV" -e "$POSTGRES_DATA"; then
+      say "stopping the $name of an earlier run that was killed"
+      stop "$name" "$pid" "$(stop_signal "$name")"
+    fi
+    rm -f "$DEV/$name.pid"
+  done
+}
+
+# fail_if_dead: an error that names the part and its log, when one has ended.
+fail_if_dead() {
+  local child name pid
+  for child in "${CHILDREN[@]}"; do
+    read -r name pid <<<"$child"
+    kill -0 "$pid" 2>/dev/null && continue
+    tail -n 5 "$DEV/log/$name.log" >&2 || true
+    die "$name has ended; its log is $DEV/log/$name.log"
+  done
+}
+
+# until_ready NAME COMMAND…: waits until the command succeeds.
+until_ready() {
+  local name=$1 end=$((SECONDS + 60))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    fail_if_dead
+    [ $SECONDS -lt $end ] || die "$name is not ready after 60 s; its log is $DEV/log/$name.log"
+    sleep 0.1
+  done
+}
+
+# --- ports -------------------------------------------------------------------------------------
+
+port_is_busy() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+need_port() {
+  port_is_busy "$1" || return 0
+  die "port $1 is in use, and $2 needs it; stop what listens there (ss -ltnp 'sport = :$1'), or choose another: $3=… make dev"
+}
+
+# Perl is on every Debian; it asks the kernel for a port by binding port 0.
+free_port() {
+  perl -MIO::Socket::INET -e \
+    'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:0")->sockport'
+}
+
+secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
+
+# --- PostgreSQL --------------------------------------------------------------------------------
+
+# The server's user has to search the whole path to its data. Where it cannot, the data gets a
+# folder of its own below the temporary directory, and .dev/env says which.
+choose_postgres_data() {
+  if [ -s "$DEV/postgres.path" ]; then
+    POSTGRES_DATA=$(cat "$DEV/postgres.path")
+    return
+  fi
+  if as_postgres test -x "$DEV"; then
+    POSTGRES_DATA=$DEV/postgres
+  else
+    POSTGRES_DATA=$(mktemp -d "${TMPDIR:-/tmp}/tenantsdb-dev.XXXXXX")/postgres
+    chmod 711 "$(dirname "$POSTGRES_DATA")"
+  fi
+  echo "$POSTGRES_DATA" >"$DEV/postgres.path"
+}
+
+init_postgres() {
+  local bin=$1 password
+  [ -s "$DEV/postgres.password" ] || secret >"$DEV/postgres.password"
+  [ -s "$DEV/postgres.port" ] || free_port >"$DEV/postgres.port"
+  [ -e "$POSTGRES_DATA/PG_VERSION" ] && return 0
+  say "making a PostgreSQL cluster in $POSTGRES_DATA"
+  rm -rf "$POSTGRES_DATA"
+  mkdir -p "$POSTGRES_DATA"
+  [ "$(id -u)" != 0 ] || chown postgres: "$POSTGRES_DATA"
+  # The password goes through a file that only the server's user can read.
+  password=$POSTGRES_DATA.password
+  install -m 600 "$DEV/postgres.password" "$password"
+  [ "$(id -u)" != 0 ] || chown postgres: "$password"
+  as_postgres "$bin/initdb" -D "$POSTGRES_DATA" -U postgres --auth=scram-sha-256 \
+    --pwfile="$password" -E UTF8 --locale=C.UTF-8 >>"$DEV/log/postgres.log" 2>&1 ||
+    die "initdb failed; its log is $DEV/log/postgres.log"
+  rm -f "$password"
+}
+
+start_postgres() {
+  local bin port
+  bin=$(postgres_bin)
+  init_postgres "$bin"
+  port=$(cat "$DEV/postgres.port")
+  need_port "$port" 'PostgreSQL (its port was chosen at the first run and is known to control)' \
+    "rm -rf $DEV and start anew, or TENANTSDB_DEV_DIR"
+  start postgres as_postgres_session "$bin/postgres" -D "$POSTGRES_DATA" -p "$port" \
+    -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200
+  POSTGRES_ADDRESS=127.0.0.1:$port
+  until_ready postgres "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"
+}
+
+as_postgres_session() {
+  if [ "$(id -u)" = 0 ]; then
+    as_own_session setpriv --reuid=postgres --regid=postgres --init-groups --reset-env "$@"
+  else
+    as_own_session "$@"
+  fi
+}
+
+# --- control and proxy -------------------------------------------------------------------------
+
+start_control() {
+  if [ ! -s "$DEV/control/api-key" ]; then
+    rm -rf "$DEV/control"
+    local printed
+    printed=$("$BIN/tenantsdb-control" init --data "$DEV/control") || die 'control init failed'
+    grep -oE 'tdb_pt_[A-Za-z0-9_-]+' <<<"$printed" | head -n 1 >"$DEV/control/proxy-token"
+    grep -oE 'tdb_sk_[A-Za-z0-9_-]+' <<<"$printed" | head -n 1 >"$DEV/control/api-key"
+  fi
+  start control as_own_session "$BIN/tenantsdb-control" run --data "$DEV/control" \
+    --listen "127.0.0.1:$CONTROL_PORT" --postgres-address "127.0.0.1:$PROXY_PORT"
+  until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
+}
+
+start_proxy() {
+  [ -s "$DEV/certs/server.key" ] ||
+    "$BIN/tenantsdb-proxy" dev-certs --dir "$DEV/certs" >>"$DEV/log/proxy.log"
+  start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DEV/proxy" \
+    --postgres-listen "127.0.0.1:$PROXY_PORT" --admin-listen "127.0.0.1:$ADMIN_PORT" \
+    --control-url "http://127.0.0.1:$CONTROL_PORT" \
+    --proxy-token-file "$DEV/control/proxy-token" --proxy-id dev \
+    --tls-cert "$DEV/certs/server.crt" --tls-key "$DEV/certs/server.key" \
+    --drain-seconds $DRAIN_SECONDS
+  until_ready proxy "$BIN/tenantsdb-proxy" health --admin-listen "127.0.0.1:$ADMIN_PORT"
+}
+
+write_env() {
+  mkdir -p "$DEV/bin"
+  ln -sf "$BIN/tdb" "$DEV/bin/tdb"
+  cat >"$DEV/env.new" <<ENV
+# Written by make dev. Use it with:  . ${DEV##*/}/env
+export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT
+export TENANTSDB_DEV_POSTGRES_DATA='$POSTGRES_DATA'
+case ":\$PATH:" in *":$DEV/bin:"*) ;; *) export PATH="$DEV/bin:\$PATH" ;; esac
+ENV
+  mv "$DEV/env.new" "$DEV/env"
+}
+
+register_server() {
+  export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY
+  TDB_API_KEY=$(cat "$DEV/control/api-key")
+  "$BIN/tdb" servers list --json | grep -qF "\"$POSTGRES_ADDRESS\"" && return 0
+  "$BIN/tdb" servers add --name local --engine PostgreSQL --address "$POSTGRES_ADDRESS" \
+    --user postgres --password-file "$DEV/postgres.password" >>"$DEV/log/control.log" ||
+    die 'the PostgreSQL server could not be registered with control'
+}
+
+greet() {
+  cat <<TEXT
+
+TenantsDB is running.
+
+  applications   127.0.0.1:$PROXY_PORT  (PostgreSQL; TLS certificate authority: $DEV/certs/ca.crt)
+  REST           http://127.0.0.1:$CONTROL_PORT
+  metrics        http://127.0.0.1:$ADMIN_PORT/metrics
+  database       $POSTGRES_ADDRESS  (data: $POSTGRES_DATA)
+  API key        in $DEV/control/api-key
+  logs           $DEV/log
+
+In another terminal:
+
+  . ${DEV#"$PWD/"}/env
+  tdb workspaces create --name myapp --database PostgreSQL
+
+and so on, as the README tells. Ctrl-C stops everything; the data stays.
+
+TEXT
+}
+
+# --- the run -----------------------------------------------------------------------------------
+
+umask 077
+if [ -z "$BIN" ]; then
+  "$ROOT/scripts/install.sh" dev
+  say 'building (without optimisation, which is quicker to build; performance is not what this shows)'
+  (cd "$ROOT" && cargo build --locked -p tenantsdb-proxy -p tenantsdb-control)
+  BIN=$(realpath "${CARGO_TARGET_DIR:-$ROOT/target}")/debug
+fi
+[ -n "$(postgres_bin)" ] || die 'there is no PostgreSQL 15 or later; run: scripts/install.sh dev'
+
+mkdir -p "$DEV/log"
+# Searchable, so that PostgreSQL's user reaches its own folder; every secret below is a file or a
+# folder that others cannot read.
+chmod 711 "$DEV"
+exec 9>"$DEV/lock"
+flock -n 9 || die "another make dev is running on $DEV"
+rm -f "$DEV/ready"
+
+choose_postgres_data
+stop_leftovers
+need_port "$PROXY_PORT" 'the proxy' TENANTSDB_DEV_POSTGRES_PORT
+need_port "$CONTROL_PORT" 'control' TENANTSDB_DEV_CONTROL_PORT
+need_port "$ADMIN_PORT" "the proxy's admin interface" TENANTSDB_DEV_ADMIN_PORT
+
+trap stop_all EXIT
+trap 'say; say stopping; exit 0' INT TERM HUP
+
+start_postgres
+start_control
+write_env
+register_server
+start_proxy
+greet
+say ready
+touch "$DEV/ready"
+
+# Ends when a part ends or a signal comes; both go through the trap on EXIT.
+PIDS=("${CHILDREN[@]##* }")
+wait -n "${PIDS[@]}" || true
+fail_if_dead

@@ -1,0 +1,29 @@
+//! Free TCP ports.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Below the range that the kernel takes the ports of outgoing connections from (32768 upwards):
+/// a port found free cannot be taken by some client between the look and the use.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+/// A port of 127.0.0.1 that nobody listens on, given out once in this process.
+///
+/// # Panics
+///
+/// If none is free.
+#[must_use]
+pub fn free() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test processes that run side by side start at different places.
+    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("below COUNT");
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (start + step) % COUNT;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+    panic!("no free port from {FIRST} on");
+}

@@ -1,0 +1,120 @@
+//! The daemon `tenantsdb-proxy`, with certificates and a snapshot folder of its own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use rustix::process::Signal;
+
+use crate::control::Control;
+use crate::process::Process;
+use crate::{Run, api, paths, ports};
+
+/// Flags that all proxies of the tests are started with: two threads are enough to meet on, and a
+/// handshake that hangs is cut off within the patience of a test.
+const FLAGS: &[&str] = &["--cores", "2", "--handshake-seconds", "3"];
+
+/// A proxy that can be stopped and started again.
+pub struct Proxy {
+    process: Option<Process>,
+    name: String,
+    dir: PathBuf,
+    control_url: String,
+    proxy_token: PathBuf,
+    /// Where PostgreSQL clients connect to, on 127.0.0.1.
+    pub port: u16,
+    admin_port: u16,
+}
+
+impl Proxy {
+    /// Starts a proxy with the name `name` that follows `control`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start(dir: &Path, name: &str, port: u16, control: &Control) -> Self {
+        let certs = dir.join("certs");
+        if !certs.is_dir() {
+            let mut command = Command::new(paths::program("tenantsdb-proxy"));
+            let command = command.arg("dev-certs").arg("--dir").arg(&certs);
+            Run::of(command).ok();
+        }
+        let mut proxy = Self {
+            process: None,
+            name: name.to_owned(),
+            dir: dir.to_owned(),
+            control_url: control.url(),
+            proxy_token: control.proxy_token_file().to_owned(),
+            port,
+            admin_port: ports::free(),
+        };
+        proxy.resume();
+        proxy
+    }
+
+    /// Starts the proxy again, after [`Self::kill`] or [`Self::stop`]; it is ready when this returns.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    pub fn resume(&mut self) {
+        let mut command = Command::new(paths::program("tenantsdb-proxy"));
+        command
+            .args(["run", "--proxy-id", &self.name])
+            .args(["--postgres-listen", &self.address()])
+            .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
+            .args(["--control-url", &self.control_url])
+            .arg("--proxy-token-file")
+            .arg(&self.proxy_token)
+            .arg("--data")
+            .arg(self.dir.join(&self.name))
+            .arg("--tls-cert")
+            .arg(self.dir.join("certs/server.crt"))
+            .arg("--tls-key")
+            .arg(self.dir.join("certs/server.key"))
+            .args(FLAGS);
+        let mut process = Process::spawn(&self.name, &self.dir, &mut command);
+        let ready = self.admin_url("/readyz");
+        process.wait_ready(|| api::status_of(&ready).filter(|status| *status == 200));
+        self.process = Some(process);
+    }
+
+    /// `kill -9`.
+    pub fn kill(&mut self) {
+        self.process = None;
+    }
+
+    /// Orderly stop: drains, then ends.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end by itself.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        let process = self.process.take()?;
+        Some(process.stop(Signal::TERM))
+    }
+
+    /// `host:port` for PostgreSQL clients.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Address of the admin interface: `/metrics`, `/healthz`, `/readyz`.
+    #[must_use]
+    pub fn admin_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.admin_port)
+    }
+
+    /// The certificate authority that signed the proxy's certificate.
+    #[must_use]
+    pub fn ca(&self) -> PathBuf {
+        self.dir.join("certs/ca.crt")
+    }
+
+    /// What it logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
+    }
+}
