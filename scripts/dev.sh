@@ -151,7 +151,7 @@ init_postgres() {
   mkdir -p "$POSTGRES_DATA"
   [ "$(id -u)" != 0 ] || chown postgres: "$POSTGRES_DATA"
   # The password goes through a file that only the server's user can read.
-  password=$POSTGRES_DATA.password
+  password=$POSTGRES_DATA.initdb
   install -m 600 "$DEV/postgres.password" "$password"
   [ "$(id -u)" != 0 ] || chown postgres: "$password"
   as_postgres "$bin/initdb" -D "$POSTGRES_DATA" -U postgres --auth=scram-sha-256 \
@@ -253,7 +253,6 @@ TEXT
 
 # --- the run -----------------------------------------------------------------------------------
 
-umask 077
 if [ -z "$BIN" ]; then
   "$ROOT/scripts/install.sh" dev
   say 'building (without optimisation, which is quicker to build; performance is not what this shows)'
@@ -262,6 +261,7 @@ if [ -z "$BIN" ]; then
 fi
 [ -n "$(postgres_bin)" ] || die 'there is no PostgreSQL 15 or later; run: scripts/install.sh dev'
 
+umask 077
 mkdir -p "$DEV/log"
 # Searchable, so that PostgreSQL's user reaches its own folder; every secret below is a file or a
 # folder that others cannot read.
