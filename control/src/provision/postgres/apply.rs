@@ -1,0 +1,442 @@
+//! Versions into one database, each exactly once.
+//!
+//! A version is one transaction: the marker is read under a lock, the statements run as the
+//! blueprint's owner, the marker's row is written, COMMIT. Whatever happens in between, the marker
+//! and the schema say the same. If the answer to COMMIT is lost, the marker is read again.
+//!
+//! The statements are hostile text. They run in the session of the deploy login, which is no
+//! administrator and may enter only databases of its blueprint; `RESET ROLE` in them gets no
+//! further than that. What the deploy login could still do for later (give itself another
+//! password, share its membership, run code at COMMIT) is looked for before COMMIT: [`settle`].
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnection;
+use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use tenantsdb_codecs::sql::{self, Effect};
+
+use super::connect::{Postgres, error_of};
+use super::quote::ident;
+use super::{deploy_role, owner_role, step};
+use crate::blueprint::{Origin, Statement, Version, version_name};
+use crate::provision::{Applied, Apply, Error, Failure};
+
+/// Attempts for one version before it counts as failed.
+const ATTEMPTS_MAX: u32 = 8;
+/// First pause between attempts; each next one is twice as long.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// Longest pause between attempts.
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// A session of ours that stops in the middle of a transaction lets its locks go.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
+/// Added to the server's own limit for a statement, after which a silent server is given up.
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// Errors that pass: `lock_not_available`, `deadlock_detected`, `serialization_failure`,
+/// `too_many_connections`, `admin_shutdown`, `crash_shutdown`, `cannot_connect_now`.
+const PASSING: &[&str] = &[
+    "55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03",
+];
+
+/// What stopped a version, and in which statement.
+pub(super) struct Stop {
+    pub(super) error: Error,
+    pub(super) statement: Option<String>,
+}
+
+/// One attempt's connection and what holds for all its statements.
+pub(super) struct Session<'a> {
+    pub(super) connection: PgConnection,
+    pub(super) addr: &'a str,
+    pub(super) apply: &'a Apply<'a>,
+    pub(super) owner: String,
+}
+
+/// A stretch of a version.
+enum Segment<'a> {
+    /// Statements that share a transaction.
+    Together(Vec<Piece<'a>>),
+    /// A statement that cannot run inside one.
+    Alone(Piece<'a>),
+}
+
+/// One statement to run.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub(super) text: &'a str,
+    pub(super) search_path: &'a str,
+}
+
+impl Postgres {
+    pub(in crate::provision) async fn apply(&self, apply: Apply<'_>) -> Result<Applied, Failure> {
+        let mut from = None;
+        let mut to = None;
+        let mut attempt = 0;
+        loop {
+            let before = to;
+            let stop = match self.attempt(&apply, &mut from, &mut to).await {
+                Ok(()) => {
+                    let from = from.unwrap_or_default();
+                    return Ok(Applied {
+                        from,
+                        to: to.unwrap_or(from),
+                    });
+                }
+                Err(stop) => stop,
+            };
+            if to != before {
+                attempt = 0;
+            }
+            attempt += 1;
+            if attempt >= ATTEMPTS_MAX || !passes(&stop.error) {
+                return Err(failure(stop, from, to));
+            }
+            tokio::time::sleep(pause(attempt)).await;
+        }
+    }
+
+    /// Applies what is missing, over one connection, up to the first error.
+    async fn attempt(
+        &self,
+        apply: &Apply<'_>,
+        from: &mut Option<u32>,
+        to: &mut Option<u32>,
+    ) -> Result<(), Stop> {
+        let connection = self
+            .deployer_in(
+                apply.database,
+                &deploy_role(apply.blueprint),
+                apply.deploy_password.expose(),
+                apply.application_name,
+            )
+            .await?;
+        let mut session = Session {
+            connection,
+            addr: self.addr(),
+            apply,
+            owner: ident(&owner_role(apply.blueprint)),
+        };
+        let mut marker = session.marker().await?;
+        from.get_or_insert(marker);
+        *to = Some(marker);
+        for version in apply.versions {
+            if version.ordinal <= marker {
+                continue;
+            }
+            if version.ordinal != marker + 1 {
+                return Err(refused(format!(
+                    "the database is at {}, and {} is the next version given",
+                    version_name(marker),
+                    version_name(version.ordinal)
+                )));
+            }
+            session.version(version).await?;
+            marker = version.ordinal;
+            *to = Some(marker);
+        }
+        // The server notices by itself when the socket is gone.
+        let _ = session.connection.close().await;
+        Ok(())
+    }
+}
+
+// === impl Session ===
+
+impl Session<'_> {
+    async fn version(&mut self, version: &Version) -> Result<(), Stop> {
+        let segments = segments(version)?;
+        let whole = segments.len() == 1 && matches!(segments.first(), Some(Segment::Together(_)));
+        let steps = if whole {
+            Vec::new()
+        } else {
+            self.steps(version.ordinal).await?
+        };
+        for (number, segment) in (0_i32..).zip(&segments) {
+            let state = steps.iter().find(|step| step.number == number);
+            if state.is_some_and(|step| step.done) {
+                continue;
+            }
+            let last = usize::try_from(number).is_ok_and(|number| number + 1 == segments.len());
+            let mark = if last {
+                step::Mark::Version
+            } else {
+                step::Mark::Step(number)
+            };
+            match segment {
+                Segment::Together(pieces) => self.together(version.ordinal, pieces, mark).await?,
+                Segment::Alone(piece) => {
+                    self.alone(version.ordinal, number, *piece, mark, state)
+                        .await?;
+                }
+            }
+            // Settings and temporary objects of one stretch do not reach the next.
+            self.run("DISCARD ALL").await?;
+        }
+        Ok(())
+    }
+
+    /// One transaction: statements and marker.
+    async fn together(
+        &mut self,
+        ordinal: u32,
+        pieces: &[Piece<'_>],
+        mark: step::Mark,
+    ) -> Result<(), Stop> {
+        self.run(&format!(
+            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+             SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
+             SET LOCAL idle_in_transaction_session_timeout = {}; \
+             SET LOCAL check_function_bodies = off; \
+             LOCK TABLE tenantsdb.version IN SHARE ROW EXCLUSIVE MODE",
+            self.apply.lock_timeout.as_millis(),
+            self.apply.statement_timeout.as_millis(),
+            IDLE_IN_TRANSACTION.as_millis(),
+        ))
+        .await?;
+        let marker = self.marker().await?;
+        if marker >= ordinal {
+            // Another worker was here first.
+            self.run("ROLLBACK").await?;
+            return Ok(());
+        }
+        let (xid,) = self
+            .row::<(String,)>("SELECT pg_current_xact_id()::text", None)
+            .await?;
+        self.run(&format!("SET LOCAL ROLE {}", self.owner)).await?;
+        for piece in pieces {
+            self.prepare_for(piece, &xid).await?;
+            self.statement(piece.text).await?;
+        }
+        let text = pieces.last().map(|piece| piece.text);
+        self.settle(&xid, marker)
+            .await
+            .map_err(|stop| stop.within(text))?;
+        self.run(&mark.sql(ordinal)).await?;
+        self.commit(ordinal, mark).await
+    }
+
+    /// Sets the captured `search_path`, and sees that the statement before ended no transaction.
+    async fn prepare_for(&mut self, piece: &Piece<'_>, xid: &str) -> Result<(), Stop> {
+        let sql = "SELECT pg_catalog.set_config('search_path', $1, true), \
+                   pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text";
+        let (_, now) = self
+            .row::<(String, Option<String>)>(sql, Some(piece.search_path))
+            .await?;
+        same_transaction(now.as_deref(), xid)
+    }
+
+    /// Runs all that captured text could have put off to COMMIT, takes the deploy login's own role
+    /// back, and looks whether the transaction is to be committed at all.
+    async fn settle(&mut self, xid: &str, marker: u32) -> Result<(), Stop> {
+        // Deferred triggers run here and not at COMMIT; a cursor WITH HOLD would run its query there.
+        self.run(
+            "SET CONSTRAINTS ALL IMMEDIATE; CLOSE ALL; RESET ROLE; \
+             SET LOCAL search_path = pg_catalog",
+        )
+        .await?;
+        // Whoever changes a role, a role's settings or a membership holds this lock until COMMIT.
+        let sql = "SELECT pg_current_xact_id_if_assigned()::text, \
+                (SELECT count(*) FROM pg_locks WHERE locktype = 'relation' \
+                   AND pid = pg_backend_pid() AND database = 0 AND mode = 'RowExclusiveLock' \
+                   AND relation IN ('pg_authid'::regclass, 'pg_auth_members'::regclass, \
+                       'pg_db_role_setting'::regclass)), \
+                (SELECT max(ordinal) FROM tenantsdb.version)";
+        let (now, roles, last) = self.row::<(Option<String>, i64, i32)>(sql, None).await?;
+        same_transaction(now.as_deref(), xid)?;
+        if roles != 0 {
+            return Err(refused(
+                "a statement changes roles, which versions cannot".to_owned(),
+            ));
+        }
+        if u32::try_from(last) != Ok(marker) {
+            return Err(refused("a statement writes the version marker".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Commits. When the answer is lost, the next attempt reads the marker.
+    async fn commit(&mut self, ordinal: u32, mark: step::Mark) -> Result<(), Stop> {
+        self.run("COMMIT").await?;
+        // COMMIT of a failed transaction answers ROLLBACK, without an error.
+        if matches!(mark, step::Mark::Version) && self.marker().await? < ordinal {
+            return Err(refused("the server rolled the version back".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The newest version that the database has.
+    async fn marker(&mut self) -> Result<u32, Stop> {
+        let sql = "SELECT coalesce(max(ordinal), 0) FROM tenantsdb.version";
+        let (ordinal,) = self.row::<(i32,)>(sql, None).await?;
+        u32::try_from(ordinal).map_err(|_| refused(format!("version marker {ordinal}")))
+    }
+
+    /// Runs one captured statement. Sent as a prepared statement: the server takes no second one in it.
+    pub(super) async fn statement(&mut self, text: &str) -> Result<(), Stop> {
+        let query = sqlx::query(AssertSqlSafe(text)).persistent(false);
+        let limit = self.apply.statement_timeout + SILENCE;
+        let done = query.execute(&mut self.connection);
+        match tokio::time::timeout(limit, done).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(Stop::from(error_of(self.addr, &error)).within(Some(text))),
+            Err(_) => Err(self.silent().within(Some(text))),
+        }
+    }
+
+    /// Runs statements of ours.
+    pub(super) async fn run(&mut self, sql: &str) -> Result<(), Stop> {
+        let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql)));
+        match tokio::time::timeout(self.apply.statement_timeout + SILENCE, done).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(error_of(self.addr, &error).into()),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// The one row of a query of ours.
+    async fn row<T>(&mut self, sql: &str, parameter: Option<&str>) -> Result<T, Stop>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+        if let Some(parameter) = parameter {
+            query = query.bind(parameter.to_owned());
+        }
+        let row = query.fetch_one(&mut self.connection);
+        match tokio::time::timeout(self.apply.statement_timeout + SILENCE, row).await {
+            Ok(Ok(row)) => Ok(row),
+            Ok(Err(error)) => Err(error_of(self.addr, &error).into()),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    /// The rows of a query of ours.
+    pub(super) async fn rows<T>(&mut self, sql: &str) -> Result<Vec<T>, Stop>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
+    {
+        let query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
+        let rows = query.fetch_all(&mut self.connection);
+        match tokio::time::timeout(self.apply.statement_timeout + SILENCE, rows).await {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => Err(error_of(self.addr, &error).into()),
+            Err(_) => Err(self.silent()),
+        }
+    }
+
+    fn silent(&self) -> Stop {
+        super::connect::unreachable(self.addr, "the server fell silent").into()
+    }
+}
+
+// === impl Stop ===
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            statement: None,
+        }
+    }
+}
+
+impl Stop {
+    /// Says in which statement it happened, where that is not known yet.
+    fn within(mut self, statement: Option<&str>) -> Self {
+        if self.statement.is_none() {
+            self.statement = statement.map(str::to_owned);
+        }
+        self
+    }
+}
+
+/// Cuts a version at the statements that cannot run in a transaction. There is at least one
+/// segment, and the last one carries the version's mark.
+fn segments(version: &Version) -> Result<Vec<Segment<'_>>, Stop> {
+    let mut segments = Vec::new();
+    let mut together = Vec::new();
+    for piece in version
+        .statements
+        .iter()
+        .filter(|statement| statement.deploy)
+        .flat_map(pieces)
+    {
+        if let Effect::Transaction(_) = sql::effect(piece.text) {
+            let text = "a version is one transaction: its statements cannot end it".to_owned();
+            return Err(refused(text).within(Some(piece.text)));
+        }
+        if sql::runs_alone(piece.text) {
+            if !together.is_empty() {
+                segments.push(Segment::Together(std::mem::take(&mut together)));
+            }
+            segments.push(Segment::Alone(piece));
+        } else {
+            together.push(piece);
+        }
+    }
+    if !together.is_empty() || segments.is_empty() {
+        segments.push(Segment::Together(together));
+    }
+    Ok(segments)
+}
+
+/// What is run for a statement. Text that no single statement explains is all of what a session
+/// sent, with its own transaction control, which the version's transaction stands for.
+fn pieces(statement: &Statement) -> Vec<Piece<'_>> {
+    let texts = match statement.origin {
+        Origin::Wire | Origin::Ledger => vec![statement.ddl.as_str()],
+        Origin::Inferred => sql::split(&statement.ddl)
+            .into_iter()
+            .filter(|text| !matches!(sql::effect(text), Effect::Transaction(_)))
+            .collect(),
+    };
+    let piece = |text| Piece {
+        text,
+        search_path: &statement.search_path,
+    };
+    texts.into_iter().map(piece).collect()
+}
+
+fn same_transaction(now: Option<&str>, xid: &str) -> Result<(), Stop> {
+    if now == Some(xid) {
+        return Ok(());
+    }
+    Err(refused(
+        "a statement ended the version's transaction".to_owned(),
+    ))
+}
+
+fn refused(message: String) -> Stop {
+    Error::Refused(message).into()
+}
+
+fn passes(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { .. } => true,
+        Error::Server { sqlstate, .. } => PASSING.contains(&sqlstate.as_str()),
+        _ => false,
+    }
+}
+
+fn failure(stop: Stop, from: Option<u32>, to: Option<u32>) -> Failure {
+    let (sqlstate, message) = match stop.error {
+        Error::Server { sqlstate, message } if !sqlstate.is_empty() => (Some(sqlstate), message),
+        other => (None, other.to_string()),
+    };
+    Failure {
+        from,
+        to,
+        sqlstate,
+        message,
+        statement: stop.statement,
+    }
+}
+
+/// The pause before the attempt after `attempt`, between half and all of what is due.
+fn pause(attempt: u32) -> Duration {
+    let doublings = attempt.saturating_sub(1).min(10);
+    let due = BACKOFF_MIN.saturating_mul(1 << doublings).min(BACKOFF_MAX);
+    // Without randomness the workers that collided once would collide again.
+    let share = getrandom::u32().map_or(0.5, |random| f64::from(random) / f64::from(u32::MAX));
+    due.mul_f64(0.5 + share / 2.0)
+}
