@@ -66,7 +66,10 @@ pub async fn ask(listen: SocketAddr, ready: bool) -> Result<(), String> {
     let _ = crate::tls::provider(); // the client library asks for one, used or not
     let address = dialable(listen);
     let page = if ready { "readyz" } else { "healthz" };
-    let client = reqwest::Client::builder().no_proxy().timeout(ASK_TIMEOUT).build();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .timeout(ASK_TIMEOUT)
+        .build();
     let client = client.map_err(|error| error.to_string())?;
     let answer = client.get(format!("http://{address}/{page}")).send().await;
     let answer = answer.map_err(|_| format!("no proxy answers at {address}"))?;
@@ -86,4 +89,17 @@ fn dialable(listen: SocketAddr) -> SocketAddr {
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_all_addresses_is_asked_on_this_machine() {
+        let asked = |listen: &str| dialable(listen.parse().unwrap()).to_string();
+        assert_eq!(asked("0.0.0.0:6090"), "127.0.0.1:6090");
+        assert_eq!(asked("[::]:6090"), "[::1]:6090");
+        assert_eq!(asked("10.1.2.3:6090"), "10.1.2.3:6090");
+    }
 }

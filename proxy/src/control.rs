@@ -35,7 +35,7 @@ pub enum ControlError {
     Token,
     /// Control cannot be reached, or its answer cannot be read.
     #[error("{}", chain(.0))]
-    Http(#[from] reqwest::Error),
+    Http(#[source] reqwest::Error),
     /// Nothing came in time.
     #[error("no answer in time")]
     TimedOut,
@@ -48,6 +48,12 @@ pub enum ControlError {
     /// Control answered with an error.
     #[error("control answered {0}")]
     Status(StatusCode),
+}
+
+impl From<reqwest::Error> for ControlError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Http(error.without_url()) // long, and always the same
+    }
 }
 
 impl Fault for ControlError {

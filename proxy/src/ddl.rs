@@ -92,3 +92,40 @@ async fn deliver(client: Client, job: Job) {
     };
     let _ = done.send(sealed); // a session that is gone does not mind
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capture() -> Capture {
+        Capture {
+            id: "s:1".to_owned(),
+            database: "app_dev".to_owned(),
+            pid: 1,
+            user: "app_dev".to_owned(),
+            application_name: String::new(),
+            statements: Vec::new(),
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_waits_for_control_only_so_long() {
+        let (captures, _nobody_delivers) = channel();
+        let started = tokio::time::Instant::now();
+        assert!(!captures.send(capture()).await);
+        assert_eq!(started.elapsed(), SEAL_TIMEOUT);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_queue_costs_no_more_than_that() {
+        let (captures, _nobody_delivers) = channel();
+        let started = tokio::time::Instant::now();
+        let mut sending = tokio::task::JoinSet::new();
+        for _ in 0..3 * IN_FLIGHT_MAX {
+            let captures = captures.clone();
+            sending.spawn(async move { captures.send(capture()).await });
+        }
+        assert!(sending.join_all().await.into_iter().all(|sealed| !sealed));
+        assert_eq!(started.elapsed(), SEAL_TIMEOUT);
+    }
+}

@@ -35,21 +35,42 @@ const REFUSALS_MAX: usize = 64;
 ///
 /// The address cannot be bound, most likely because it is in use.
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<StdListener>)> {
+    claim(address)?;
     let first = bind_one(address)?;
     let address = first.local_addr()?;
     let rest = (1..count).map(|_| bind_one(address));
-    let listeners = std::iter::once(Ok(first)).chain(rest).collect::<io::Result<_>>()?;
+    let listeners = std::iter::once(Ok(first))
+        .chain(rest)
+        .collect::<io::Result<_>>()?;
     Ok((address, listeners))
 }
 
+/// Fails where somebody listens. `SO_REUSEPORT` alone would share the address with another proxy that
+/// was left running, and each would get some of the clients.
+fn claim(address: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?; // connections that have ended do not count
+    socket.bind(&address.into())
+}
+
 fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     // Connections have these from their listener (Linux, BSD), which saves the calls for each.
     socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL);
     socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
@@ -120,7 +141,10 @@ pub async fn serve(core: Rc<Core>, listener: StdListener) -> io::Result<()> {
 /// Whether accepting failed for want of something that comes back, and will fail until it does.
 fn exhausted(error: &io::Error) -> bool {
     let errno = error.raw_os_error().map(Errno::from_raw_os_error);
-    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+    matches!(
+        errno,
+        Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)
+    )
 }
 
 /// Says the same thing only once in a while.
@@ -131,9 +155,50 @@ struct Complaints {
 
 impl Complaints {
     fn about(&mut self, error: &io::Error) {
-        if self.last.is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL) {
+        if self
+            .last
+            .is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL)
+        {
             self.last = Some(Instant::now());
             error!(%error, "clients cannot be accepted: raise the limit of open files (ulimit -n)");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn all_cores_listen_on_one_free_port() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (address, listeners) = bind(any, 3).unwrap();
+        assert_ne!(address.port(), 0);
+        assert_eq!(listeners.len(), 3);
+        for listener in &listeners {
+            assert_eq!(listener.local_addr().unwrap(), address);
+        }
+    }
+
+    #[test]
+    fn an_address_is_not_shared_with_another_process() {
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (address, listeners) = bind(any, 2).unwrap();
+        assert_eq!(
+            bind(address, 2).unwrap_err().kind(),
+            io::ErrorKind::AddrInUse
+        );
+        drop(listeners);
+        assert!(bind(address, 2).is_ok());
+    }
+
+    #[test]
+    fn running_out_of_descriptors_is_not_the_clients_fault() {
+        let out = io::Error::from_raw_os_error(Errno::MFILE.raw_os_error());
+        assert!(exhausted(&out));
+        let gone = io::Error::from_raw_os_error(Errno::CONNABORTED.raw_os_error());
+        assert!(!exhausted(&gone));
     }
 }

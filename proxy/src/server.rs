@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
+use tokio::task::{JoinSet, LocalSet};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -26,7 +27,7 @@ use crate::route::disk::{self, DataDir, DiskError};
 use crate::route::feed::{self, Progress};
 use crate::route::follow::{Follower, Position};
 use crate::tls::{Tls, TlsError};
-use crate::{admin, listener};
+use crate::{admin, listener, pool};
 
 /// What sessions that are told to end at once get to do so.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -56,16 +57,16 @@ pub enum ServerError {
     /// A runtime, a thread or a signal handler.
     #[error("starting: {0}")]
     Io(#[from] io::Error),
-    /// A core ended without being told to.
-    #[error("a core ended by itself")]
-    CoreLost,
+    /// A part of it ended without being told to: a bug, whose report is in the log.
+    #[error("{0} ended by itself")]
+    Lost(&'static str),
 }
 
 /// Runs the proxy until it is told to end by a signal.
 ///
 /// # Errors
 ///
-/// It cannot start, or a core was lost.
+/// It cannot start, or a part of it was lost.
 pub fn run(config: Config) -> Result<(), ServerError> {
     raise_file_limit();
     let parts = Parts::new(config)?;
@@ -102,7 +103,7 @@ impl Parts {
         info!(
             postgres = %address, admin = %admin_address, cores = listeners.len(),
             tls = config.client_tls.is_some(), proxy = config.control.proxy_id,
-            routes = context.routes.len(), "listening"
+            control = config.control.url, routes = context.routes.len(), "listening"
         );
         Ok(Self {
             client,
@@ -116,32 +117,45 @@ impl Parts {
     }
 
     async fn run(self) -> Result<(), ServerError> {
-        let Self { context, client, .. } = self;
+        let Self {
+            context, client, ..
+        } = self;
         let mut signals = Signals::new()?;
         let (progress, progressed) = Progress::channel(self.follower.position().cloned());
         let position = progress.subscribe();
 
         let pages = admin::router(Arc::clone(&context), position.clone());
         let listener = TcpListener::from_std(self.admin)?;
-        tokio::spawn(axum::serve(listener, pages).into_future());
-        tokio::spawn(self.delivery.run(client.clone()));
-        tokio::spawn({
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let served = axum::serve(listener, pages).await;
+            error!(?served, "admin pages");
+        });
+        tasks.spawn(self.delivery.run(client.clone()));
+        tasks.spawn({
             let (context, client) = (Arc::clone(&context), client.clone());
             async move { feed::acknowledge(client, &context.metrics, progressed).await }
         });
         if let Some(data) = &self.data {
             let (data, routes) = (Arc::clone(data), Arc::clone(&context.routes));
-            tokio::spawn(disk::keep(data, routes, position.clone()));
+            tasks.spawn(disk::keep(data, routes, position.clone()));
         }
-        tokio::spawn({
+        tasks.spawn({
             let (context, follower) = (Arc::clone(&context), self.follower);
             async move {
-                feed::follow(client, &context.routes, &context.metrics, follower, progress).await;
+                feed::follow(
+                    client,
+                    &context.routes,
+                    &context.metrics,
+                    follower,
+                    progress,
+                )
+                .await;
             }
         });
 
         let mut cores = Cores::start(&context, self.listeners)?;
-        let ended = attend(&context, &mut signals, &mut cores).await;
+        let ended = attend(&context, &mut signals, &mut cores, &mut tasks).await;
         if let Some(data) = &self.data {
             save(data, &context, &position);
         }
@@ -149,10 +163,7 @@ impl Parts {
     }
 }
 
-fn bind_error(
-    option: &'static str,
-    address: SocketAddr,
-) -> impl FnOnce(io::Error) -> ServerError {
+fn bind_error(option: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServerError {
     move |source| ServerError::Bind {
         option,
         address,
@@ -192,19 +203,16 @@ async fn attend(
     context: &Context,
     signals: &mut Signals,
     cores: &mut Cores,
+    tasks: &mut JoinSet<()>,
 ) -> Result<(), ServerError> {
     loop {
         tokio::select! {
-            _ = signals.reload.recv() => match context.tls.reload() {
-                Ok(()) => info!("certificates reloaded"),
-                Err(error) => error!(%error, "certificates not reloaded; the old ones stay"),
+            order = signals.next() => match order {
+                Order::Reload => reload(context),
+                Order::End => break,
             },
-            () = signals.end() => break,
-            Some(()) = cores.lost() => {
-                error!("a core ended by itself; ending");
-                context.drain.stop();
-                return Err(ServerError::CoreLost);
-            }
+            Some(()) = cores.lost() => return Err(lost(context, "a core")),
+            Some(_) = tasks.join_next() => return Err(lost(context, "a background task")),
         }
     }
     context.drain.begin();
@@ -216,14 +224,38 @@ async fn attend(
         () = signals.end() => {}
     }
     context.drain.stop();
-    if tokio::time::timeout(STOP_TIMEOUT, cores.ended()).await.is_err() {
+    if tokio::time::timeout(STOP_TIMEOUT, cores.ended())
+        .await
+        .is_err()
+    {
         warn!("a core did not end in time");
     }
     info!("ended");
     Ok(())
 }
 
+/// Whoever started this process starts it again; half of it is of no use.
+fn lost(context: &Context, part: &'static str) -> ServerError {
+    context.drain.stop();
+    ServerError::Lost(part)
+}
+
+fn reload(context: &Context) {
+    match context.tls.reload() {
+        Ok(()) => info!("certificates reloaded"),
+        Err(error) => error!(%error, "certificates not reloaded; the old ones stay"),
+    }
+}
+
 /// What the operator can say to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Read the certificates again.
+    Reload,
+    /// Drain; said again, end at once.
+    End,
+}
+
 struct Signals {
     reload: Signal,
     terminate: Signal,
@@ -240,11 +272,17 @@ impl Signals {
     }
 
     /// Cancel safe.
-    async fn end(&mut self) {
+    async fn next(&mut self) -> Order {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.reload.recv() => Order::Reload,
+            _ = self.terminate.recv() => Order::End,
+            _ = self.interrupt.recv() => Order::End,
         }
+    }
+
+    /// Waits for [`Order::End`]. Cancel safe.
+    async fn end(&mut self) {
+        while self.next().await != Order::End {}
     }
 }
 
@@ -260,12 +298,14 @@ impl Cores {
         let (end, ends) = mpsc::channel(running);
         for (index, listener) in listeners.into_iter().enumerate() {
             let (context, end) = (Arc::clone(context), Ended(end.clone()));
-            thread::Builder::new().name(format!("core-{index}")).spawn(move || {
-                if let Err(error) = serve_core(context, listener) {
-                    error!(%error, index, "core");
-                }
-                drop(end);
-            })?;
+            thread::Builder::new()
+                .name(format!("core-{index}"))
+                .spawn(move || {
+                    if let Err(error) = serve_core(context, listener) {
+                        error!(%error, index, "core");
+                    }
+                    drop(end);
+                })?;
         }
         Ok(Self { running, ends })
     }
@@ -296,7 +336,9 @@ fn serve_core(context: Arc<Context>, listener: StdListener) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
-        listener::serve(Core::new(context), listener).await
+        let core = Core::new(context);
+        tokio::task::spawn_local(pool::tend(Rc::clone(&core)));
+        listener::serve(core, listener).await
     })
 }
 

@@ -44,8 +44,6 @@ pub struct Progressed {
 enum FeedError {
     #[error(transparent)]
     Control(#[from] ControlError),
-    #[error("reading the feed: {0}")]
-    Read(#[from] reqwest::Error),
     #[error(transparent)]
     Line(#[from] LineError),
     #[error(transparent)]
@@ -139,7 +137,7 @@ impl Stream<'_> {
         loop {
             let chunk = match timeout(SILENCE_MAX, answer.chunk()).await {
                 Err(_) => return FeedError::Silent,
-                Ok(Err(error)) => return error.into(),
+                Ok(Err(error)) => return ControlError::from(error).into(),
                 Ok(Ok(None)) => return FeedError::Closed,
                 Ok(Ok(Some(chunk))) => chunk,
             };
