@@ -6,8 +6,9 @@
 /// `MAX_STARTUP_PACKET_LENGTH` in `src/include/libpq/pqcomm.h`.
 pub const STARTUP_BYTES_MAX: usize = 10_000;
 
-/// Longest body in bytes of a SASL message in either direction. A SCRAM message of the clients and
-/// servers that exist has less than 300; the server itself takes 65 535 (`PG_MAX_SASL_MESSAGE_LENGTH`).
+/// Longest body in bytes of a SASL message in either direction. A SCRAM message of the clients
+/// and servers that exist has less than 300; the server itself takes 65 535
+/// (`PG_MAX_SASL_MESSAGE_LENGTH`).
 pub const AUTH_BODY_BYTES_MAX: usize = 4_096;
 
 /// Longest body in bytes of what a server sends while it is being logged in to, SASL aside:

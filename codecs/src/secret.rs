@@ -4,8 +4,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// Holds a password, a key or a token. There is no `Display`, no `Serialize` and no `Deref`: whoever
-/// needs the value says so with [`Secret::expose`].
+/// Holds a password, a key or a token. There is no `Display`, no `Serialize` and no `Deref`:
+/// whoever needs the value says so with [`Secret::expose`].
 #[derive(Clone, Default)]
 pub struct Secret<T: Zeroize>(T);
 

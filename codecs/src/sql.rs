@@ -1,8 +1,8 @@
 //! What can be said of PostgreSQL statements from their text alone: where one ends, what command it
 //! is, whether it is worth watching. Capture and deployment build on it.
 //!
-//! Nothing here decides whether a statement took effect: the server does, by command tags and by the
-//! ledger. A text that the server would refuse gets some answer, never a panic.
+//! Nothing here decides whether a statement took effect: the server does, by command tags and by
+//! the ledger. A text that the server would refuse gets some answer, never a panic.
 //!
 //! - [`split`]: the statements of a Query.
 //! - [`command_tag`]: the tag that the server would give.

@@ -1,7 +1,7 @@
 //! Messages of a client that capture looks into, and those that the proxy sends itself.
 //!
-//! Texts are read as UTF-8. A client with another `client_encoding` gets [`Error::Utf8`] for what is
-//! not ASCII: its message can be forwarded and not captured from.
+//! Texts are read as UTF-8. A client with another `client_encoding` gets [`Error::Utf8`] for what
+//! is not ASCII: its message can be forwarded and not captured from.
 
 use super::Error;
 use super::error::text;

@@ -1,7 +1,7 @@
 //! Tag and length of the messages behind the startup packet; bodies pass unread.
 //!
-//! [`frame`] is for messages that are read whole, [`Walk`] for the rest: it says where messages begin
-//! and end in a stream that is forwarded in whatever chunks it comes.
+//! [`frame`] is for messages that are read whole, [`Walk`] for the rest: it says where messages
+//! begin and end in a stream that is forwarded in whatever chunks it comes.
 
 use super::Error;
 use crate::cursor::Cursor;

@@ -1,4 +1,5 @@
-//! Writes one message: the length is patched in at the end, and an unfinished message is taken back.
+//! Writes one message: the length is patched in at the end, and an unfinished message is taken
+//! back.
 
 use super::Error;
 

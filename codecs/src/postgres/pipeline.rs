@@ -11,9 +11,9 @@ use super::tag::ClientTag;
 /// is not at rest gives a client the rows of another. So whatever cannot be accounted for exactly
 /// makes the connection [unclear](Self::is_unclear) for good, and it is never idle again.
 ///
-/// Not accounted for, though legal: COPY FROM STDIN by the extended protocol (the server swallows a
-/// Sync that meets it in copy mode) leaves one reply owed; Query or FunctionCall behind an unfinished
-/// batch (answered, or skipped if the batch failed) is unclear at once.
+/// Not accounted for, though legal: COPY FROM STDIN by the extended protocol (the server swallows
+/// a Sync that meets it in copy mode) leaves one reply owed; Query or FunctionCall behind an
+/// unfinished batch (answered, or skipped if the batch failed) is unclear at once.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     owed: u64,
@@ -35,8 +35,8 @@ impl Pipeline {
         }
     }
 
-    /// A message with this tag goes to the server. Call it when the first byte is sent: from then on
-    /// the server must get the rest.
+    /// A message with this tag goes to the server. Call it when the first byte is sent: from then
+    /// on the server must get the rest.
     pub fn client_sent(&mut self, tag: u8) {
         match ClientTag(tag) {
             ClientTag::QUERY | ClientTag::FUNCTION_CALL => {

@@ -182,9 +182,9 @@ impl<'a> CommandComplete<'a> {
 /// Appends a NegotiateProtocolVersion: the newest minor version of protocol 3 that is spoken here,
 /// and the `_pq_.` options of the client that are not known.
 ///
-/// The documentation says that the message has the minor version; every server puts the whole version
-/// number there (`SendNegotiateProtocolVersion` in `src/backend/tcop/backend_startup.c`), and libpq
-/// reads it as that.
+/// The documentation says that the message has the minor version; every server puts the whole
+/// version number there (`SendNegotiateProtocolVersion` in `src/backend/tcop/backend_startup.c`),
+/// and libpq reads it as that.
 ///
 /// # Errors
 ///

@@ -1,8 +1,8 @@
 //! The packets that open a connection: a length and no tag.
 //!
-//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP> and the server's
-//! `ProcessStartupPacket` in `src/backend/tcop/backend_startup.c`, whose bounds and layout rules are
-//! kept, with one more: parameters must be UTF-8.
+//! <https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP> and the
+//! server's `ProcessStartupPacket` in `src/backend/tcop/backend_startup.c`, whose bounds and
+//! layout rules are kept, with one more: parameters must be UTF-8.
 
 use nom::IResult;
 use nom::bytes::streaming::take;
@@ -129,8 +129,8 @@ impl<'a> Parameters<'a> {
 ///
 /// # Errors
 ///
-/// Not a packet of the startup family, longer than [`STARTUP_BYTES_MAX`] (found as soon as the length
-/// is there), or of another major version than 3.
+/// Not a packet of the startup family, longer than [`STARTUP_BYTES_MAX`] (found as soon as the
+/// length is there), or of another major version than 3.
 pub fn decode(buf: &[u8]) -> Result<Option<(StartupPacket<'_>, usize)>, Error> {
     match packet(buf) {
         Ok((rest, packet)) => Ok(Some((packet, buf.len() - rest.len()))),

@@ -97,8 +97,8 @@ impl ExpectFinal {
     ///
     /// # Errors
     ///
-    /// [`Error::ServerSignature`] if the server does not have the verifier: nothing that it says may
-    /// be believed. [`Error::Refused`] if it refused; others if the message is malformed.
+    /// [`Error::ServerSignature`] if the server does not have the verifier: nothing that it says
+    /// may be believed. [`Error::Refused`] if it refused; others if the message is malformed.
     pub fn finish(self, server_final: &[u8]) -> Result<(), Error> {
         let signature = parse_server_final(server_final)?;
         if !same(

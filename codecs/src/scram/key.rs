@@ -1,8 +1,9 @@
 //! Keys: how they follow from the password and from each other, and how they are compared.
 //!
 //! ```text
-//! password ──PBKDF2(salt, iterations)──► SaltedPassword ──HMAC "Client Key"──► ClientKey ──SHA-256──► StoredKey
-//!                                              └──HMAC "Server Key"──► ServerKey
+//! password ──PBKDF2(salt, iterations)──► SaltedPassword
+//!     SaltedPassword ──HMAC "Client Key"──► ClientKey ──SHA-256──► StoredKey
+//!     SaltedPassword ──HMAC "Server Key"──► ServerKey
 //! ```
 
 use std::fmt;
@@ -84,8 +85,9 @@ impl fmt::Debug for ServerKey {
 
 /// What a server stores of a password: enough to check a proof, not enough to make one.
 ///
-/// As text it has PostgreSQL's form, `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, byte
-/// for byte. Iterations and salt are within [`crate::limits`] and non-zero by the time one exists.
+/// As text it has PostgreSQL's form, `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`,
+/// byte for byte. Iterations and salt are within [`crate::limits`] and non-zero by the time one
+/// exists.
 #[derive(Clone)]
 pub struct Verifier {
     /// Rounds of PBKDF2.

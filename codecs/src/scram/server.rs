@@ -23,10 +23,10 @@ pub struct Exchange {
 impl Exchange {
     /// An exchange against `verifier`.
     ///
-    /// `known` is false for a made-up verifier, for a user who does not exist: the exchange does the
-    /// same work and ends in [`Error::Proof`]. `nonce` is the server's half: at least 18 random bytes,
-    /// printable, without a comma (base64). `binding` is the TLS connection, if there is one; both
-    /// mechanisms must have been offered then, only the plain one otherwise.
+    /// `known` is false for a made-up verifier, for a user who does not exist: the exchange does
+    /// the same work and ends in [`Error::Proof`]. `nonce` is the server's half: at least 18
+    /// random bytes, printable, without a comma (base64). `binding` is the TLS connection, if
+    /// there is one; both mechanisms must have been offered then, only the plain one otherwise.
     pub const fn new(
         verifier: Verifier,
         known: bool,
@@ -45,9 +45,9 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// The message is malformed or asks for what is not spoken here, or its channel binding does not
-    /// fit: `p` without the PLUS mechanism, PLUS without `p`, `y` although PLUS was offered (somebody
-    /// on the way took it out of the offer).
+    /// The message is malformed or asks for what is not spoken here, or its channel binding does
+    /// not fit: `p` without the PLUS mechanism, PLUS without `p`, `y` although PLUS was offered
+    /// (somebody on the way took it out of the offer).
     pub fn first(
         self,
         mechanism: &str,

@@ -317,7 +317,8 @@ fn optional_extensions_are_ignored() {
 #[test]
 fn a_verifier_is_read_and_written_byte_for_byte() {
     let text = "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$\
-                WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
+                WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:\
+                wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=";
     let derived = Verifier::derive(b"pencil", &RFC_SALT, 4096);
     assert_eq!(derived.to_string(), text);
     assert_eq!(text.parse::<Verifier>().unwrap().to_string(), text);
@@ -415,7 +416,10 @@ proptest! {
     }
 
     #[test]
-    fn a_verifier_that_is_read_is_written_back(text in "SCRAM-SHA-256\\$[0-9]{1,8}:[A-Za-z0-9+/]{0,12}={0,2}\\$[A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=") {
+    fn a_verifier_that_is_read_is_written_back(
+        text in "SCRAM-SHA-256\\$[0-9]{1,8}:[A-Za-z0-9+/]{0,12}={0,2}\\$\
+                 [A-Za-z0-9+/]{43}=:[A-Za-z0-9+/]{43}=",
+    ) {
         if let Ok(verifier) = text.parse::<Verifier>() {
             prop_assert_eq!(verifier.to_string(), text);
         }

@@ -2,12 +2,12 @@
 
 use super::lex::{Kind, Token, Tokens};
 
-/// The statements of a text, in order, each from its first token to its last: without the semicolon,
-/// and without the white space and comments around it. What is only white space and comments is no
-/// statement.
+/// The statements of a text, in order, each from its first token to its last: without the
+/// semicolon, and without the white space and comments around it. What is only white space and
+/// comments is no statement.
 ///
-/// A semicolon ends a statement unless it stands in quotes, in a comment, in parentheses (the commands
-/// of CREATE RULE) or in the `BEGIN ATOMIC … END` body of a function.
+/// A semicolon ends a statement unless it stands in quotes, in a comment, in parentheses (the
+/// commands of CREATE RULE) or in the `BEGIN ATOMIC … END` body of a function.
 #[must_use]
 pub fn split(text: &str) -> Vec<&str> {
     let mut statements = Vec::new();
@@ -61,7 +61,8 @@ struct Nesting<'a> {
     parentheses: usize,
     /// In the body of a function, between `BEGIN ATOMIC` and its `END`.
     body: bool,
-    /// Each CASE that is open in the body, by the parentheses it stands in: it has an END of its own.
+    /// Each CASE that is open in the body, by the parentheses it stands in: it has an END of its
+    /// own.
     cases: Vec<usize>,
     previous: Option<Token<'a>>,
 }

@@ -5,10 +5,10 @@ use super::{Control, Effect, effect};
 /// Indices of the confirmed statements that were not rolled back, in order, without those that
 /// control transactions.
 ///
-/// Each statement comes with the tag that CommandComplete gave it; the first is the first after the
-/// server was idle. A transaction that has not ended counts as if it were to commit. Statements
-/// without BEGIN that come in one Query are one transaction, and ROLLBACK takes them back too, so none
-/// is settled before a COMMIT or the end.
+/// Each statement comes with the tag that CommandComplete gave it; the first is the first after
+/// the server was idle. A transaction that has not ended counts as if it were to commit.
+/// Statements without BEGIN that come in one Query are one transaction, and ROLLBACK takes them
+/// back too, so none is settled before a COMMIT or the end.
 #[must_use]
 pub fn survivors(statements: &[(impl AsRef<str>, impl AsRef<str>)]) -> Vec<usize> {
     let mut settled = Vec::new();
@@ -29,7 +29,8 @@ pub fn survivors(statements: &[(impl AsRef<str>, impl AsRef<str>)]) -> Vec<usize
                 settled.append(&mut open);
                 savepoints.clear();
             }
-            // COMMIT of a failed transaction is answered ROLLBACK; a prepared one settles elsewhere.
+            // COMMIT of a failed transaction is answered ROLLBACK; a prepared one settles
+            // elsewhere.
             Control::Commit | Control::Rollback | Control::Prepare => {
                 open.clear();
                 savepoints.clear();

@@ -2,8 +2,8 @@
 
 use super::lex::{Kind, Token, Tokens};
 
-/// What CREATE, ALTER and DROP speak of, as in the tag. Where one begins like another, the longer is
-/// first.
+/// What CREATE, ALTER and DROP speak of, as in the tag. Where one begins like another, the longer
+/// is first.
 const OBJECTS: &[&str] = &[
     "ACCESS METHOD",
     "AGGREGATE",
@@ -129,10 +129,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("VALUES", "SELECT"),
 ];
 
-/// The tag that event triggers see for this statement (`tg_tag`), which is also what CommandComplete
-/// says, but for two things: it has counts (`INSERT 0 1`), and what makes a relation from a query
-/// (CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW) says `SELECT n`. Empty if the statement
-/// begins like none that is known.
+/// The tag that event triggers see for this statement (`tg_tag`), which is also what
+/// CommandComplete says, but for two things: it has counts (`INSERT 0 1`), and what makes a
+/// relation from a query (CREATE TABLE AS, SELECT INTO, CREATE MATERIALIZED VIEW) says `SELECT
+/// n`. Empty if the statement begins like none that is known.
 #[must_use]
 pub fn command_tag(statement: &str) -> String {
     let words = leading_words(statement);

@@ -16,7 +16,8 @@ fn semicolons_end_statements() {
     );
 }
 
-/// Each is one statement to the server.
+/// Each is one statement to the server: PostgreSQL 15 takes it in a Parse, which takes no more
+/// than one, up to names that it does not know.
 const WHOLE: &[&str] = &[
     "SELECT ';', 'it''s;', ''';'",
     r"SELECT '\', ';'",
@@ -25,12 +26,11 @@ const WHOLE: &[&str] = &[
       -- not the end: '
       ';b\';'",
     "SELECT 'a'\n';b'",
-    r"SELECT B'01;', X'ff;', N'\', ';', nchar ';'",
-    r#"SELECT U&'\0061;''' AS U&"d;""\0061", U&'\'';'"#,
+    r"SELECT B'01', X'ff', N'\', ';', nchar ';'",
+    r#"SELECT U&'\0061;''' AS U&"d;""\0061", U&'\'';' UESCAPE '!'"#,
     "SELECT 1 AS \"a;\"\"b;\"",
     "SELECT $$;$$, $a$;$$;$b$;$a$, $_é1$;$_é1$",
     "SELECT $1, a$b$;",
-    "SELECT 1$$;$$",
     "SELECT 1 /* ; /* ; */ ; */",
     "SELECT 1 +/* ; */ 2 --;\n",
     "SELECT é FROM ñ",
@@ -405,7 +405,8 @@ fn savepoints_take_back_what_is_behind_them() {
 proptest! {
     #[test]
     fn split_pieces_stand_in_the_text_in_order_and_split_to_themselves(
-        text in "([a-z;'\"$(){}\\\\ \n*/é-]|BEGIN ATOMIC|CREATE FUNCTION |END|CASE|e'|U&\"|\\$a\\$|--|/\\*|\\*/){0,40}",
+        text in "([a-z;'\"$(){}\\\\ \n*/é-]|BEGIN ATOMIC|CREATE FUNCTION |END|CASE|\
+                 e'|U&\"|\\$a\\$|--|/\\*|\\*/){0,40}",
     ) {
         let mut rest = text.as_str();
         for piece in split(&text) {
