@@ -1,4 +1,7 @@
-//! The way of captured DDL to control.
+//! Capture of schema changes: [`session`] finds in a workspace session what took effect; this takes
+//! it to control.
+
+pub(crate) mod session;
 
 use std::time::Duration;
 

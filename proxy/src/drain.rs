@@ -8,6 +8,8 @@
 //! While draining, listeners are closed, sessions between two transactions end with `57P01`, and
 //! those at work may finish.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
 /// Where the process is on its way down. One for the process, seen by every session.
@@ -15,30 +17,35 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 pub struct Drain {
     draining: CancellationToken,
     stopping: CancellationToken,
+    /// The same as the tokens say, without their lock: sessions look after each message.
+    is_draining: AtomicBool,
+    is_stopping: AtomicBool,
 }
 
 impl Drain {
     /// Starts to drain. Does nothing if it has started.
     pub fn begin(&self) {
+        self.is_draining.store(true, Ordering::Release);
         self.draining.cancel();
     }
 
     /// Ends all that is still there; implies [`Self::begin`].
     pub fn stop(&self) {
-        self.draining.cancel();
+        self.begin();
+        self.is_stopping.store(true, Ordering::Release);
         self.stopping.cancel();
     }
 
     /// Whether new work is to be refused and idle sessions are to end.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.draining.is_cancelled()
+        self.is_draining.load(Ordering::Acquire)
     }
 
     /// Whether everything is to end now.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
-        self.stopping.is_cancelled()
+        self.is_stopping.load(Ordering::Acquire)
     }
 
     /// Completes when draining starts, at once if it has. Cancel safe.

@@ -71,16 +71,25 @@ impl Acceptor {
     }
 
     /// TLS from the first byte: the client must name PostgreSQL, so that another protocol's client
-    /// cannot be led here. Not cancel safe: the stream is lost. No deadline of its own.
+    /// cannot be led here. `first` is what was read to find that it is TLS. Not cancel safe: the
+    /// stream is lost. No deadline of its own.
     ///
     /// # Errors
     ///
     /// The handshake failed, or the client did not name PostgreSQL.
-    pub async fn direct<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    pub async fn direct<S>(&self, stream: S, mut first: &[u8]) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = self.negotiated(stream).await?;
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let accept = acceptor.accept_with(stream, |session| {
+            while !first.is_empty() && session.read_tls(&mut first).is_ok_and(|read| read > 0) {
+                if session.process_new_packets().is_err() {
+                    break; // the handshake meets the same error, and sends the alert
+                }
+            }
+        });
+        let stream = accept.await?;
         if stream.get_ref().1.alpn_protocol() == Some(ALPN_POSTGRES) {
             return Ok(stream);
         }

@@ -1,0 +1,3 @@
+//! The server side: dial, log in, reset.
+
+pub(crate) mod postgres;

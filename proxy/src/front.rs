@@ -1,0 +1,3 @@
+//! The client side: one module for each protocol that clients speak.
+
+pub mod postgres;

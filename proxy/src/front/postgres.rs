@@ -1,0 +1,235 @@
+//! One PostgreSQL client, from its first byte to its last.
+//!
+//! ```text
+//!  accepted
+//!     │
+//!  handshake ── CancelRequest ─► cancel ─► closed
+//!     │  TLS or not, StartupMessage                       ┐
+//!  login                                                  │ handshake deadline, bounded bytes;
+//!     │  SCRAM against the route's verifier, or a mock    ┘ no server is touched yet
+//!  admit
+//!     │  suspended? draining? too many?
+//!  checkout
+//!     │  idle connection of the same key, or a new one, logged in with the client's own key
+//!  answer
+//!     │  AuthenticationOk, the server's parameters, a cancel key of ours, ReadyForQuery
+//!  relay ◄──── most of its life is spent here, without a buffer
+//!     │  one side ends, or the process drains
+//!  farewell ─► release: reset and back to the pool, or closed
+//! ```
+//!
+//! Whatever goes wrong on the way to the relay is a [`refuse::Refusal`], told to the client in its
+//! own protocol where it can still hear.
+
+mod answer;
+mod client;
+mod farewell;
+mod handshake;
+mod login;
+mod refuse;
+mod release;
+mod startup;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::{Kind, Status};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{Instrument, Span, debug, info};
+
+use crate::cancel::CancelKeys;
+use crate::cancel::postgres::Registration;
+use crate::context::Context;
+use crate::core::Core;
+use crate::ddl::session::{Author, Inspect};
+use crate::limits::{DatabasePermit, HandshakePermit};
+use crate::metrics::{Direction, Login as LoginOutcome};
+use crate::pool::{self, Pooled};
+use crate::relay::gate::Traffic;
+use crate::relay::{Ended, Relay};
+use crate::route::Route;
+use crate::session::Session;
+use client::Client;
+use handshake::Handshake;
+use login::Proved;
+use refuse::Refusal;
+use startup::Startup;
+
+/// How long a client that comes while the process is full may take to say who it is.
+const FULL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A session that has begun: its client has been told so.
+struct Opened {
+    client: Client<TcpStream>,
+    pooled: Pooled,
+    key: Registration,
+    route: Arc<Route>,
+    user: Box<str>,
+    _place: DatabasePermit,
+}
+
+/// Serves one client until it is gone. Dropped before, it closes both connections.
+pub async fn serve(core: Rc<Core>, stream: TcpStream, peer: SocketAddr) {
+    let session = Session::new();
+    let span = session.span(Engine::Postgres.name(), peer);
+    let served = async {
+        // Boxed, so that a session at rest is as large as the relay and not as its handshake.
+        if let Some(opened) = Box::pin(open(&core, stream)).await {
+            run(&core, &session, opened).await;
+        }
+    };
+    served.instrument(span).await;
+}
+
+/// Tells a client that the process has all the clients that it may have.
+pub async fn refuse_full(core: Rc<Core>, stream: TcpStream, _peer: SocketAddr) {
+    let acceptor = core.context.tls.acceptor();
+    let handshake = handshake::handshake(stream, acceptor.as_deref());
+    if let Ok(Ok(Handshake::Startup(client, _))) = timeout(FULL_TIMEOUT, handshake).await {
+        refuse::tell(client, &Refusal::ProcessFull).await;
+    }
+}
+
+/// All up to the first ReadyForQuery. `None` if there is no session; the client knows why.
+async fn open(core: &Core, stream: TcpStream) -> Option<Opened> {
+    let context = &core.context;
+    let deadline = Instant::now() + context.config.handshake_timeout;
+    let place = timeout_at(deadline, context.limits.handshake()).await.ok()?;
+    let acceptor = context.tls.acceptor();
+    let handshake = handshake::handshake(stream, acceptor.as_deref());
+    let (mut client, startup) = match timeout_at(deadline, handshake).await {
+        Ok(Ok(Handshake::Startup(client, startup))) => (client, startup),
+        Ok(Ok(Handshake::Cancel { pid, secret })) => {
+            drop(place);
+            CancelKeys::cancel(context, pid, &secret).await;
+            return None;
+        }
+        Ok(Err(stray)) => {
+            refuse::note(context, &stray.refusal);
+            if let Some(client) = stray.client {
+                refuse::tell(client, &stray.refusal).await;
+            }
+            return None;
+        }
+        Err(_) => {
+            refuse::note(context, &Refusal::TooSlow);
+            return None;
+        }
+    };
+    Span::current().record("database", &startup.database).record("user", &startup.user);
+    match begin(core, &mut client, &startup, deadline, place).await {
+        Ok((proved, pooled, key, place)) => Some(Opened {
+            client,
+            pooled,
+            key,
+            user: proved.login().user.clone(),
+            route: proved.route,
+            _place: place,
+        }),
+        Err(refusal) => {
+            refuse::note(context, &refusal);
+            refuse::tell(client, &refusal).await;
+            None
+        }
+    }
+}
+
+/// Login, admission, checkout, answer.
+async fn begin(
+    core: &Core,
+    client: &mut Client<TcpStream>,
+    startup: &Startup,
+    deadline: Instant,
+    place: HandshakePermit,
+) -> Result<(Proved, Pooled, Registration, DatabasePermit), Refusal> {
+    let context = &core.context;
+    let login = login::login(client, startup, context);
+    let proved = timeout_at(deadline, login).await.map_err(|_| Refusal::TooSlow)??;
+    drop(place);
+    let place = admit(context, &proved.route)?;
+    let request = pool::Request {
+        route: &proved.route,
+        login: proved.login(),
+        client_key: &proved.client_key,
+        settings: startup.settings.clone(),
+    };
+    let refused = |error| Refusal::Checkout { database: startup.database.clone(), error };
+    let mut pooled = pool::checkout(core, request).await.map_err(refused)?;
+    let connection = &mut pooled.connection;
+    if !startup.application_name.is_empty() {
+        let set = connection.set_application_name(&startup.application_name);
+        let set = timeout(context.config.connect_timeout, set).await;
+        let set = set.unwrap_or(Err(crate::back::postgres::Error::TimedOut));
+        set.map_err(|error| refused(error.into()))?;
+    }
+    let key = CancelKeys::register(
+        context,
+        startup.version,
+        &proved.route.server,
+        &pooled.connection.key,
+    );
+    answer::answer(client, &pooled.connection.parameters, key.key()).await?;
+    context.metrics.logins.increment(LoginOutcome::Accepted);
+    Ok((proved, pooled, key, place))
+}
+
+/// Whether a client that has proved who it is may come in now.
+fn admit(context: &Context, route: &Route) -> Result<DatabasePermit, Refusal> {
+    if context.drain.is_draining() {
+        return Err(Refusal::Draining);
+    }
+    if route.status == Status::Suspended {
+        return Err(Refusal::Suspended { database: route.database.clone() });
+    }
+    let place = context.limits.database(route);
+    place.ok_or_else(|| Refusal::DatabaseFull { database: route.database.clone() })
+}
+
+/// From the first ReadyForQuery to the end of both connections, or of one.
+async fn run(core: &Core, session: &Session, opened: Opened) {
+    info!("session begins");
+    let context = &core.context;
+    let Opened { client, mut pooled, key, route, user, _place } = opened;
+    let Client { mut stream, inbox, .. } = client;
+    let connection = &mut pooled.connection;
+    let inspect = (route.kind == Kind::Workspace).then(|| {
+        Box::new(Inspect::new(Author {
+            session: session.to_string(),
+            database: route.database.to_string(),
+            user: user.into_string(),
+            pid: connection.key.pid,
+        }))
+    });
+    let ended = Relay::new(
+        &mut stream,
+        &mut connection.stream,
+        inbox.into_unread(),
+        Traffic::new(&mut connection.parameters, inspect),
+        &context.captures,
+    )
+    .run(&context.drain)
+    .await;
+    report(context, &ended);
+    Box::pin(async {
+        farewell::farewell(stream, &ended).await;
+        release::release(core, &route, pooled, key, &ended).await;
+    })
+    .await;
+}
+
+fn report(context: &Context, ended: &Ended) {
+    let (to_server, to_client) = ended.bytes;
+    context.metrics.relayed_bytes.add(Direction::ClientToServer, to_server);
+    context.metrics.relayed_bytes.add(Direction::ServerToClient, to_client);
+    match ended.end.fault() {
+        Some(kind) => {
+            context.metrics.faults.increment(kind);
+            info!(end = %ended.end, fault = %kind, to_server, to_client, "session ended");
+        }
+        None => debug!(end = %ended.end, to_server, to_client, "session ended"),
+    }
+}

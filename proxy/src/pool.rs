@@ -1,0 +1,159 @@
+//! Server connections: kept for the next client of the same login, counted for each database.
+//!
+//! ```text
+//!             idle one of the same key                      reset confirmed, nobody waits
+//!  checkout ──────────────────────────────► in a session ────────────────────────────────► idle
+//!     │ none                                  ▲  ▲  │ reset confirmed, head of the queue is
+//!     ▼            place free: dial           │  │  │ on this core with the same key
+//!   budget ───────────────────────────────────┘  │  └──────────────────────────► that session
+//!     │ full                                     │
+//!     ▼        a place is freed, or a connection │
+//!   queue (first come, first served) ────────────┘    everything else: closed, its place freed
+//! ```
+//!
+//! - [`key`]: what must be equal for a connection to serve another client.
+//! - [`budget`]: how many connections a database may have, over all cores, and who waits for one.
+//! - [`idle`]: connections at rest, of one core.
+//! - [`checkout`]: the way through all of these.
+
+pub(crate) mod budget;
+pub(crate) mod checkout;
+pub(crate) mod idle;
+pub(crate) mod key;
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::time::{Duration, Instant, MissedTickBehavior};
+
+use crate::context::Context;
+use crate::core::Core;
+pub use budget::Budgets;
+use budget::{Permit, Seat};
+pub(crate) use checkout::{Error, Request, checkout};
+use idle::IdleSet;
+use key::Key;
+
+use crate::back::postgres::Connection;
+
+/// How often connections that have been idle for too long are looked for.
+const TEND_EVERY: Duration = Duration::from_secs(1);
+
+/// A server connection in its place of the budget. Dropped, it is closed and the place is free.
+#[derive(Debug)]
+pub(crate) struct Pooled {
+    pub(crate) connection: Connection,
+    key: Arc<Key>,
+    permit: Permit,
+    _open: Open,
+}
+
+/// One unit of the gauge of open connections.
+#[derive(Debug)]
+struct Open(Arc<Context>);
+
+impl Open {
+    fn new(context: &Arc<Context>) -> Self {
+        context.metrics.server_connections.increment();
+        Self(Arc::clone(context))
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.metrics.server_connections.decrement();
+    }
+}
+
+/// The server connections of one core.
+#[derive(Debug)]
+pub struct Pools {
+    idle: RefCell<IdleSet>,
+    seat: Seat,
+}
+
+// === impl Pools ===
+
+impl Pools {
+    /// Without connections. Called on the core's own thread.
+    #[must_use]
+    pub fn new(context: &Context) -> Self {
+        Self {
+            idle: RefCell::default(),
+            seat: context.budgets.join(),
+        }
+    }
+
+    /// Takes back a connection whose reset is confirmed: for who has waited longest if it can use
+    /// it, else to rest; or closes it, if who has waited longest needs its place.
+    pub(crate) fn put_back(&self, pooled: Pooled) {
+        let budget = Arc::clone(pooled.permit.budget());
+        if let Some(pooled) = budget.offer(self.seat.core, pooled) {
+            self.idle.borrow_mut().push(pooled, Instant::now());
+        }
+    }
+
+    /// An idle connection of that key on which nothing has happened since; others are closed.
+    fn take_idle(&self, key: &Key) -> Option<Pooled> {
+        loop {
+            let pooled = self.idle.borrow_mut().take(key)?;
+            pooled.permit.budget().idle_taken(self.seat.core);
+            if pooled.connection.is_quiet() {
+                return Some(pooled);
+            }
+        }
+    }
+
+    /// Closes the connection of `budget` that has been idle longest on this core, if there is one.
+    fn evict(&self, budget: &budget::Budget) -> bool {
+        // Dropped outside of the borrow: its place may go to a session of this core.
+        let evicted = self.idle.borrow_mut().take_oldest(budget);
+        match &evicted {
+            Some(pooled) => pooled.permit.budget().idle_taken(self.seat.core),
+            None => return false,
+        }
+        true
+    }
+
+    /// Closes what has been idle since before `deadline`.
+    fn reap(&self, deadline: Instant) {
+        let reaped = self.idle.borrow_mut().take_older(deadline);
+        for pooled in &reaped {
+            pooled.permit.budget().idle_taken(self.seat.core);
+        }
+    }
+
+    /// Closes all that is idle.
+    pub fn clear(&self) {
+        self.reap(Instant::now() + TEND_EVERY);
+    }
+}
+
+/// Looks after the idle connections of a core for as long as it runs: closes those that have been
+/// idle for too long, and those whose place another core's client waits for. One timer for the core.
+pub async fn tend(core: Rc<Core>) {
+    let mut ticks = tokio::time::interval(TEND_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let pools = &core.pools;
+    let budgets = &core.context.budgets;
+    loop {
+        tokio::select! {
+            wanted = pools.seat.wanted() => {
+                if !pools.evict(&wanted) {
+                    // It was taken in the meantime; another core may have one.
+                    budgets.make_room(&wanted);
+                }
+            }
+            now = ticks.tick() => {
+                // Before the timer started there was nothing idle.
+                if let Some(deadline) = now.checked_sub(core.context.config.idle_timeout) {
+                    pools.reap(deadline);
+                }
+                if pools.seat.core == 0 {
+                    budgets.tend();
+                }
+            }
+        }
+    }
+}
