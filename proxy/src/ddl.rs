@@ -3,6 +3,7 @@
 
 pub(crate) mod session;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tenantsdb_codecs::feed::capture::{Capture, Sealed};
@@ -10,7 +11,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use crate::context::Context;
 use crate::control::Client;
+use crate::metrics::Outcome;
 
 /// How long a workspace client's ReadyForQuery is held back for control. The ledger in the database
 /// has the statement by then whatever control does.
@@ -63,23 +66,22 @@ impl Captures {
 }
 
 impl Delivery {
-    /// Delivers captures until all senders are gone, several at a time.
-    pub async fn run(mut self, client: Client) {
+    /// Delivers captures, several at a time, until it is dropped.
+    pub async fn run(mut self, client: Client, context: Arc<Context>) {
         let mut in_flight = tokio::task::JoinSet::new();
         loop {
             tokio::select! {
                 job = self.0.recv(), if in_flight.len() < IN_FLIGHT_MAX => match job {
-                    Some(job) => { in_flight.spawn(deliver(client.clone(), job)); }
-                    None => break,
+                    Some(job) => { in_flight.spawn(deliver(client.clone(), Arc::clone(&context), job)); }
+                    None => return,
                 },
                 Some(_) = in_flight.join_next() => {}
             }
         }
-        while in_flight.join_next().await.is_some() {}
     }
 }
 
-async fn deliver(client: Client, job: Job) {
+async fn deliver(client: Client, context: Arc<Context>, job: Job) {
     let Job { capture, done } = job;
     let sealed = match timeout(SEAL_TIMEOUT, client.capture(&capture)).await {
         Ok(Ok(Sealed { version })) => {
@@ -93,6 +95,8 @@ async fn deliver(client: Client, job: Job) {
         }
         Err(_) => false, // the session has said so
     };
+    let outcome = if sealed { Outcome::Ok } else { Outcome::Failed };
+    context.metrics.captures.increment(outcome);
     let _ = done.send(sealed); // a session that is gone does not mind
 }
 

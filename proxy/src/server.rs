@@ -131,7 +131,7 @@ impl Parts {
             let served = axum::serve(listener, pages).await;
             error!(?served, "admin pages");
         });
-        tasks.spawn(self.delivery.run(client.clone()));
+        tasks.spawn(self.delivery.run(client.clone(), Arc::clone(&context)));
         tasks.spawn({
             let (context, client) = (Arc::clone(&context), client.clone());
             async move { feed::acknowledge(client, &context.metrics, progressed).await }

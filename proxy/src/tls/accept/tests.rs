@@ -77,11 +77,26 @@ async fn direct_tls_must_name_postgresql() {
     ] {
         let (acceptor, connector) = pair(alpn);
         let (near, far) = duplex(16 * 1024);
-        let (client, server) =
-            tokio::join!(connect(&connector, "localhost", near), acceptor.direct(far));
+        let (client, server) = tokio::join!(
+            connect(&connector, "localhost", near),
+            acceptor.direct(far, &[])
+        );
         assert_eq!(server.is_ok(), taken, "{alpn:?}");
         drop(client);
     }
+}
+
+#[tokio::test]
+async fn what_was_read_to_find_direct_tls_is_not_lost() {
+    let (acceptor, connector) = pair(&[ALPN_POSTGRES]);
+    let (near, mut far) = duplex(16 * 1024);
+    let accept = async {
+        let mut first = [0; 100];
+        far.read_exact(&mut first).await?;
+        acceptor.direct(far, &first).await
+    };
+    let (client, server) = tokio::join!(connect(&connector, "localhost", near), accept);
+    assert!(client.is_ok() && server.is_ok());
 }
 
 /// supavisor#993: what a record holds beyond libpq's buffer stays unseen by its asynchronous API.
