@@ -1,5 +1,5 @@
-//! For operators and their machines: `/metrics`, `/healthz`, `/readyz`. Plain HTTP without a login, on
-//! an address of its own that is not for the public.
+//! For operators and their machines: `/metrics`, `/healthz`, `/readyz`. Plain HTTP without a login,
+//! on an address of its own that is not for the public.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;

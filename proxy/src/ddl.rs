@@ -1,4 +1,4 @@
-//! Capture of schema changes: [`session`] finds in a workspace session what took effect; this takes
+//! Capture of schema changes: `session` finds in a workspace session what took effect; this takes
 //! it to control.
 
 pub(crate) mod session;
@@ -72,7 +72,10 @@ impl Delivery {
         loop {
             tokio::select! {
                 job = self.0.recv(), if in_flight.len() < IN_FLIGHT_MAX => match job {
-                    Some(job) => { in_flight.spawn(deliver(client.clone(), Arc::clone(&context), job)); }
+                    Some(job) => {
+                        let (client, context) = (client.clone(), Arc::clone(&context));
+                        in_flight.spawn(deliver(client, context, job));
+                    }
                     None => return,
                 },
                 Some(_) = in_flight.join_next() => {}

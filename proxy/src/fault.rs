@@ -1,4 +1,5 @@
-//! Who is at fault when a connection ends badly: one short list, used as log field and metric label.
+//! Who is at fault when a connection ends badly: one short list, used as log field and metric
+//! label.
 
 use std::fmt;
 

@@ -1,11 +1,11 @@
 //! The data plane of TenantsDB: the one address that applications know.
 //!
 //! In the order in which a connection meets them: [`listener`] accepts; the process's parts come in
-//! its [`context`] and its [`core`]; [`front`] is the client's side of the way: [`limits`] gives it a
-//! place, [`tls`] protects it, [`route`] knows where its database lives, [`auth`] what it must prove.
-//! [`pool`] finds or makes a server connection, and a relay moves bytes until the end. [`cancel`]
-//! knows what its cancel key means, [`ddl`] takes what a workspace session changed to [`control`].
-//! [`server`] starts and ends it all.
+//! its [`context`] and its [`core`]; [`front`] is the client's side of the way: [`limits`] gives it
+//! a place, [`tls`] protects it, [`route`] knows where its database lives, [`auth`] what it must
+//! prove. [`pool`] finds or makes a server connection, and a relay moves bytes until the end.
+//! [`cancel`] knows what its cancel key means, [`ddl`] takes what a workspace session changed to
+//! [`control`]. [`server`] starts and ends it all.
 
 pub mod config;
 pub mod server;

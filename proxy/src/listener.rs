@@ -45,8 +45,8 @@ pub fn bind(address: SocketAddr, count: usize) -> io::Result<(SocketAddr, Vec<St
     Ok((address, listeners))
 }
 
-/// Fails where somebody listens. `SO_REUSEPORT` alone would share the address with another proxy that
-/// was left running, and each would get some of the clients.
+/// Fails where somebody listens. `SO_REUSEPORT` alone would share the address with another proxy
+/// that was left running, and each would get some of the clients.
 fn claim(address: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(
         Domain::for_address(address),

@@ -60,7 +60,11 @@ pub trait Label: Copy + 'static {
 
 /// Declares a label: an enum with names.
 macro_rules! label {
-    ($(#[$doc:meta])* $name:ident($key:literal) { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
+    (
+        $(#[$doc:meta])* $name:ident($key:literal) {
+            $($(#[$value_doc:meta])* $value:ident = $text:literal,)+
+        }
+    ) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum $name {

@@ -1,7 +1,7 @@
 //! Builds the parts, starts the cores, and ends them.
 //!
-//! One thread for each core serves sessions and nothing else. The thread that called [`run`] does the
-//! rest: signals, the feed, captures, the disk, the admin pages.
+//! One thread for each core serves sessions and nothing else. The thread that called [`run`] does
+//! the rest: signals, the feed, captures, the disk, the admin pages.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};

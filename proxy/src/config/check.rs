@@ -93,7 +93,8 @@ pub fn address(option: &str, text: &str) -> Result<SocketAddr, Problems> {
     }
 }
 
-/// Each method notes what is wrong and returns a stand-in, so that the next option is looked at too.
+/// Each method notes what is wrong and returns a stand-in, so that the next option is looked at
+/// too.
 impl Problems {
     fn note(&mut self, option: &str, problem: impl fmt::Display) {
         self.0.push(format!("{option}: {problem}"));

@@ -1,7 +1,7 @@
 //! The last good table on disk, so that a restart does not need control.
 //!
-//! One file, `routes.jsonl`, with the lines of a snapshot of the feed. It is replaced by rename, so it
-//! is whole or it is not there; a directory belongs to one process, by a lock.
+//! One file, `routes.jsonl`, with the lines of a snapshot of the feed. It is replaced by rename, so
+//! it is whole or it is not there; a directory belongs to one process, by a lock.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, BufWriter, Read as _};
@@ -41,7 +41,7 @@ pub struct DataDir {
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// Another process has it.
-    #[error("{path}: used by another proxy; each needs a --data directory of its own", path = .0.display())]
+    #[error("{}: used by another proxy; each needs a --data directory of its own", .0.display())]
     Taken(PathBuf),
     /// The file system says no.
     #[error("{path}: {source}", path = path.display())]
@@ -90,8 +90,8 @@ impl DataDir {
         })
     }
 
-    /// Loads the file into `routes` and returns the follower that goes on from there; `None` if there
-    /// is no file. Blocks.
+    /// Loads the file into `routes` and returns the follower that goes on from there; `None` if
+    /// there is no file. Blocks.
     ///
     /// # Errors
     ///

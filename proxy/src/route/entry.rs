@@ -11,7 +11,8 @@ use tenantsdb_codecs::scram::Verifier;
 /// Most logins of one database: control makes one or two of each.
 const LOGINS_MAX: usize = 16;
 
-/// A route that can be used. Made from the feed's [`wire::Route`], which it can be turned back into.
+/// A route that can be used. Made from the feed's [`wire::Route`], which it can be turned back
+/// into.
 #[derive(Debug)]
 pub struct Route {
     /// The engine whose protocol the client speaks.
@@ -52,7 +53,7 @@ pub enum RouteError {
     /// No port to connect to.
     #[error("the server's address is not host:port")]
     Address,
-    /// None, or more than [`LOGINS_MAX`].
+    /// None, or more than any database has.
     #[error("{0} logins: there must be 1 to {LOGINS_MAX}")]
     Logins(usize),
     /// Two logins of one name.

@@ -8,8 +8,8 @@
 //!                                                     table stays
 //! ```
 //!
-//! A snapshot that breaks off leaves the table and the position as they were. Each change of control's
-//! has a revision of its own, so a position names exactly what has been taken in.
+//! A snapshot that breaks off leaves the table and the position as they were. Each change of
+//! control's has a revision of its own, so a position names exactly what has been taken in.
 
 use std::sync::Arc;
 

@@ -55,8 +55,9 @@ impl Acceptor {
         })
     }
 
-    /// TLS after SSLRequest was answered `S`. A client may name protocols (ALPN) or not; if it does,
-    /// PostgreSQL's must be among them. Not cancel safe: the stream is lost. No deadline of its own.
+    /// TLS after SSLRequest was answered `S`. A client may name protocols (ALPN) or not; if it
+    /// does, PostgreSQL's must be among them. Not cancel safe: the stream is lost. No deadline of
+    /// its own.
     ///
     /// # Errors
     ///

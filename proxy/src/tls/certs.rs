@@ -38,8 +38,8 @@ pub fn key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-/// The value of `tls-server-end-point`: the hash of the server's certificate, by the hash function of
-/// its signature, or SHA-256 where that is MD5 or SHA-1, or the signature has none of its own
+/// The value of `tls-server-end-point`: the hash of the server's certificate, by the hash function
+/// of its signature, or SHA-256 where that is MD5 or SHA-1, or the signature has none of its own
 /// (<https://www.rfc-editor.org/rfc/rfc5929#section-4.1>).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndPoint(Box<[u8]>);
@@ -70,8 +70,8 @@ enum Hash {
     Sha512,
 }
 
-/// Signature algorithms with a hash of their own that is not SHA-256, as DER content of the OID, and
-/// the hash functions themselves (RSASSA-PSS names one in its parameters).
+/// Signature algorithms with a hash of their own that is not SHA-256, as DER content of the OID,
+/// and the hash functions themselves (RSASSA-PSS names one in its parameters).
 const OIDS: [(&[u8], Hash); 6] = [
     // sha384WithRSAEncryption, sha512WithRSAEncryption: 1.2.840.113549.1.1.12 and .13
     (
@@ -93,10 +93,10 @@ const OIDS: [(&[u8], Hash); 6] = [
 /// id-RSASSA-PSS, 1.2.840.113549.1.1.10.
 const RSASSA_PSS: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 1, 10];
 
-/// `Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm SEQUENCE { OID, parameters }, … }`
+/// `Certificate ::= SEQUENCE { tbsCertificate, SEQUENCE { OID, parameters }, signature }`
 /// (<https://www.rfc-editor.org/rfc/rfc5280#section-4.1>). What cannot be read counts as SHA-256: a
-/// certificate that rustls took and this cannot read does not exist, and a wrong value only makes a
-/// client with channel binding go away.
+/// certificate that rustls took and this cannot read does not exist, and a wrong value only makes
+/// a client with channel binding go away.
 fn signature_hash(cert: &[u8]) -> Hash {
     let hash_of = |oid: &[u8]| {
         OIDS.iter()

@@ -30,8 +30,8 @@ pub enum DevCertsError {
     Rcgen(#[from] rcgen::Error),
 }
 
-/// Writes `ca.crt`, `server.crt` and `server.key` (mode 0600) into `dir`. The CA's key is forgotten:
-/// nothing else can be signed with it, so that trusting `ca.crt` is harmless.
+/// Writes `ca.crt`, `server.crt` and `server.key` (mode 0600) into `dir`. The CA's key is
+/// forgotten: nothing else can be signed with it, so that trusting `ca.crt` is harmless.
 ///
 /// # Errors
 ///

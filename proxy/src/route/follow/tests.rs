@@ -248,8 +248,10 @@ proptest! {
     ) {
         let (mut follower, routes) = (Follower::default(), Routes::default());
         let last = (None, None, 1000);
-        let connections = connections.into_iter().map(|(floor, cut, chunk)| (Some(floor), Some(cut), chunk));
-        for (floor, cut, chunk) in connections.chain([last]) {
+        let breaking = connections
+            .into_iter()
+            .map(|(floor, cut, chunk)| (Some(floor), Some(cut), chunk));
+        for (floor, cut, chunk) in breaking.chain([last]) {
             let floor = floor.map_or(0, |floor| floor.index(changes.len() + 1)) as u64;
             let mut bytes = Vec::new();
             for line in sent(&changes, follower.position(), floor) {
