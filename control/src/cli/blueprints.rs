@@ -117,28 +117,22 @@ fn table_text(table: &Table) -> String {
             print::or_dash(column.default.as_deref()),
         ]
     });
-    let mut text = format!("{}.{}\n", table.schema, table.name);
-    let mut part = |heading: &str, body: String| {
-        for line in heading.lines().chain(body.lines()) {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "  {line}");
-        }
-    };
-    part(
-        "",
-        print::table(["COLUMN", "TYPE", "NULL", "DEFAULT"], rows),
-    );
-    for (heading, named) in [
-        ("INDEXES", &table.indexes),
-        ("CONSTRAINTS", &table.constraints),
+    let mut parts = vec![print::table(["COLUMN", "TYPE", "NULL", "DEFAULT"], rows)];
+    for (heading, list) in [
+        ("INDEX", &table.indexes),
+        ("CONSTRAINT", &table.constraints),
     ] {
-        if !named.is_empty() {
-            let rows = named
-                .iter()
-                .map(|n| [format!("  {}", n.name), n.definition.clone()]);
-            let body = rows.map(|row| row.join("  ") + "\n").collect();
-            part(heading, body);
+        let rows = list
+            .iter()
+            .map(|part| [part.name.clone(), part.definition.clone()]);
+        if !list.is_empty() {
+            parts.push(print::table([heading, "DEFINITION"], rows));
         }
+    }
+    let mut text = format!("{}.{}\n", table.schema, table.name);
+    for line in parts.iter().flat_map(|part| part.lines()) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {line}");
     }
     text
 }
@@ -147,9 +141,13 @@ fn versions_text(versions: &[BlueprintVersion]) -> String {
     versions.iter().fold(String::new(), |mut text, version| {
         let _ = writeln!(text, "{}  {}", version.version, version.created_at);
         for statement in &version.statements {
+            let fate = match statement.deploy {
+                true => "",
+                false => "  -- recorded, never deployed",
+            };
             let _ = writeln!(
                 text,
-                "  {}",
+                "  {}{fate}",
                 terminated(&statement.ddl).replace('\n', "\n  ")
             );
         }

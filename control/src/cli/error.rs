@@ -80,7 +80,7 @@ impl Error {
             Self::Client(E::Unreachable { .. }) => 6,
             Self::Client(E::Answer { .. }) => 1,
             Self::Client(E::Problem(problem)) => match problem.code.as_str() {
-                "not_found" => 3,
+                "not_found" | "unknown_version" => 3,
                 "conflict" | "idempotency_in_progress" | "idempotency_mismatch" => 4,
                 "unauthorized" | "forbidden" => 5,
                 _ => 1,

@@ -4,7 +4,7 @@ use clap::Subcommand;
 
 use super::error::Error;
 use super::{ListArgs, Session, print};
-use crate::client::types::Proxy;
+use crate::client::types::{Proxy, RefusedRoute};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -42,5 +42,15 @@ fn list_text(proxies: &[Proxy]) -> String {
             print::or_dash(proxy.last_ack_at.as_deref()),
         ]
     });
-    print::table(["ID", "LIVE", "REVISION", "BEHIND", "LAST HEARD"], rows)
+    let mut text = print::table(["ID", "LIVE", "REVISION", "BEHIND", "LAST HEARD"], rows);
+    for proxy in proxies {
+        if let Some(refused) = &proxy.refused {
+            let RefusedRoute { database, reason } = refused;
+            text += &format!(
+                "\n! {} cannot use the route of {database}: {reason}\n",
+                proxy.id
+            );
+        }
+    }
+    text
 }

@@ -183,6 +183,7 @@ async fn delete(tenant: &str, yes: bool, session: &mut Session<'_>) -> Result<()
 fn text(tenant: &Tenant) -> String {
     let mut text = print::fields(&[
         ("status", &tenant.status),
+        ("reason", &tenant.reason),
         (
             "external id",
             tenant.external_id.as_deref().unwrap_or_default(),
@@ -204,6 +205,11 @@ fn database_text(database: &TenantDatabase) -> String {
         ("blueprint", &database.blueprint),
         ("version", &database.version),
         ("server", &database.server),
+        (
+            "schema changes",
+            if database.allow_ddl { "allowed" } else { "" },
+        ),
+        ("reason", &database.reason),
         (
             "connection string",
             database.connection_string.as_deref().unwrap_or_default(),

@@ -134,6 +134,8 @@ fn text(workspace: &Workspace) -> String {
         ("database", &workspace.database),
         ("blueprint", &workspace.blueprint),
         ("version", &workspace.version),
+        ("status", &workspace.status),
+        ("reason", &workspace.reason),
         ("created", &workspace.created_at),
         (
             "connection string",
@@ -149,10 +151,11 @@ fn list_text(workspaces: &[Workspace]) -> String {
             &workspace.engine,
             &workspace.database,
             &workspace.version,
+            &workspace.status,
         ]
         .map(Clone::clone)
     });
-    print::table(["NAME", "ENGINE", "DATABASE", "VERSION"], rows)
+    print::table(["NAME", "ENGINE", "DATABASE", "VERSION", "STATUS"], rows)
 }
 
 fn diff_text(diff: &Diff) -> String {
@@ -170,7 +173,7 @@ fn pending_text(number: u64, pending: &PendingStatement) -> String {
     // Lines after the first stand under it.
     let statement = terminated(&pending.ddl).replace('\n', "\n     ");
     let doubt = match pending.origin.as_str() {
-        "inferred" => "  -- inferred: nobody saw the statement that did this",
+        "inferred" => "  -- inferred: no single statement explains it",
         _ => "",
     };
     format!("  {number}. {statement}{doubt}\n")

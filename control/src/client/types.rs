@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub use crate::provision::{Column, Definition, Table};
+
 /// Words that a user put on a server or tenant.
 pub type Labels = BTreeMap<String, String>;
 
@@ -61,6 +63,10 @@ pub struct Workspace {
     pub blueprint: String,
     /// The blueprint's version.
     pub version: String,
+    /// `creating`, `active`, `deleting` or `failed`.
+    pub status: String,
+    /// Why it failed.
+    pub reason: String,
     /// Holds a password only in the answer that issued it.
     pub connection_string: Option<String>,
     /// Whether every live proxy knows it.
@@ -133,49 +139,10 @@ pub struct BlueprintVersion {
 pub struct VersionStatement {
     /// Text without a final semicolon.
     pub ddl: String,
+    /// `false` for what is recorded and never deployed: roles, owners, privileges.
+    pub deploy: bool,
     /// `wire`, `ledger` or `inferred`.
     pub origin: String,
-}
-
-/// A table of a blueprint.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Table {
-    /// Its schema.
-    pub schema: String,
-    /// Its name.
-    pub name: String,
-    /// In their order.
-    pub columns: Vec<Column>,
-    /// Indexes, those of constraints included.
-    pub indexes: Vec<Named>,
-    /// Keys, checks, references.
-    pub constraints: Vec<Named>,
-}
-
-/// A column of a table.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Column {
-    /// Its name.
-    pub name: String,
-    /// Type as the server writes it.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// Whether it may be NULL.
-    pub nullable: bool,
-    /// Default expression.
-    pub default: Option<String>,
-}
-
-/// An index or constraint with its definition.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Named {
-    /// Its name.
-    pub name: String,
-    /// As the server writes it.
-    pub definition: String,
 }
 
 /// A tenant.
@@ -186,6 +153,8 @@ pub struct Tenant {
     pub name: String,
     /// `creating`, `active`, `suspended`, `deleting` or `failed`.
     pub status: String,
+    /// Why it failed.
+    pub reason: String,
     /// Whether every live proxy knows of the change that was asked for.
     pub routed: Option<bool>,
     /// Proxies that do not know yet.
@@ -214,6 +183,10 @@ pub struct TenantDatabase {
     pub version: String,
     /// The server that has it.
     pub server: String,
+    /// Why it failed.
+    pub reason: String,
+    /// Whether its login may change the schema.
+    pub allow_ddl: bool,
     /// Holds a password only in the answer that issued it.
     pub connection_string: Option<String>,
 }
@@ -296,6 +269,18 @@ pub struct Proxy {
     pub behind: u64,
     /// RFC 3339.
     pub last_ack_at: Option<String>,
+    /// The last route that it could not use.
+    pub refused: Option<RefusedRoute>,
+}
+
+/// A route that a proxy could not use; it kept the one before.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RefusedRoute {
+    /// The database.
+    pub database: String,
+    /// The proxy's own text.
+    pub reason: String,
 }
 
 /// An API key, without its secret.
