@@ -1,0 +1,86 @@
+//! The OpenAPI document, made from the handlers and their types.
+
+use axum::response::Json;
+use utoipa::openapi::OpenApi as Document;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::routes::Routes;
+use super::{api_keys, blueprints, credentials, proxies, servers, tenants, workspaces};
+
+/// The document.
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "TenantsDB", description = "The control plane of TenantsDB."),
+    paths(
+        servers::create, servers::list, servers::fetch, servers::delete,
+        workspaces::create, workspaces::list, workspaces::fetch, workspaces::delete,
+        workspaces::diff,
+        blueprints::list, blueprints::fetch, blueprints::list_versions,
+        tenants::create, tenants::list, tenants::fetch, tenants::delete,
+        tenants::suspend, tenants::resume,
+        credentials::rotate,
+        proxies::list,
+        api_keys::create, api_keys::list, api_keys::delete,
+        show,
+    ),
+    modifiers(&ApiKeyRequired),
+    security(("api_key" = []))
+)]
+pub(crate) struct Api;
+
+/// Says how requests show their key.
+struct ApiKeyRequired;
+
+pub(super) fn routes() -> Routes {
+    Routes::default().get("/v1/openapi.json", show)
+}
+
+/// This document.
+#[utoipa::path(
+    get, path = "/v1/openapi.json", tag = "openapi", security(()),
+    responses(
+        (status = 200, description = "an OpenAPI document", content_type = "application/json")
+    )
+)]
+pub(crate) async fn show() -> Json<Document> {
+    Json(Api::openapi())
+}
+
+impl Modify for ApiKeyRequired {
+    fn modify(&self, document: &mut Document) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document
+            .components
+            .get_or_insert_with(Default::default)
+            .add_security_scheme("api_key", scheme);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_route_is_in_the_document_and_nothing_else() {
+        let document = serde_json::to_value(Api::openapi()).unwrap();
+        let described: BTreeSet<(String, String)> = document["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap();
+                methods.keys().map(|method| (method.clone(), path.clone()))
+            })
+            .collect();
+        let routed: BTreeSet<(String, String)> = crate::api::resources()
+            .merge(routes())
+            .listed()
+            .iter()
+            .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
+            .collect();
+        assert_eq!(described, routed);
+    }
+}

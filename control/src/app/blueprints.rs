@@ -1,0 +1,62 @@
+//! Rules of blueprints: what they are now, and what tenants lack.
+
+use tenantsdb_codecs::feed::id::workspace_database;
+
+use crate::blueprint::Statement;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::provision::Table;
+use crate::store::blueprints::{self, Blueprint};
+use crate::store::{Conn, databases, versions};
+
+use super::seal::seal;
+
+/// A statement that some tenant lacks.
+pub(crate) struct Pending {
+    pub(crate) ordinal: u32,
+    /// From 1, within the version.
+    pub(crate) place: usize,
+    pub(crate) statement: Statement,
+}
+
+/// The blueprint of that name.
+pub(crate) async fn fetch(conn: &mut Conn, name: &str) -> Result<Blueprint> {
+    blueprints::fetch(conn, name)
+        .await?
+        .ok_or_else(|| Error::not_found("blueprint", name))
+}
+
+/// What the workspace holds now.
+pub(crate) async fn tables(context: &Context, blueprint: &Blueprint) -> Result<Vec<Table>> {
+    let provisioner = context.provisioner(&blueprint.server_id).await?;
+    Ok(provisioner
+        .tables(&workspace_database(&blueprint.name))
+        .await?)
+}
+
+/// The statements that some live tenant of the blueprint lacks; with no tenant, all.
+///
+/// # Errors
+///
+/// The workspace cannot be read: then nobody knows.
+pub(crate) async fn pending(context: &Context, name: &str) -> Result<Vec<Pending>> {
+    fetch(&mut *context.store.read().await?, name).await?;
+    let newest = seal(context, name).await?;
+    let mut read = context.store.read().await?;
+    let lowest = databases::ordinal_min(&mut read, name).await?.unwrap_or(0);
+    let missing = versions::list(&mut read, name, (Some(lowest), newest), u32::MAX).await?;
+    let mut pending = Vec::new();
+    for dated in missing {
+        let ordinal = dated.version.ordinal;
+        for (place, statement) in (1..).zip(dated.version.statements) {
+            if statement.deploy {
+                pending.push(Pending {
+                    ordinal,
+                    place,
+                    statement,
+                });
+            }
+        }
+    }
+    Ok(pending)
+}

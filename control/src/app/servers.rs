@@ -1,0 +1,148 @@
+//! Rules of database servers.
+
+use std::collections::BTreeMap;
+
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::ServerTls;
+use tenantsdb_codecs::secret::Secret;
+
+use crate::config::check_address;
+use crate::context::Context;
+use crate::error::{Code, Error, Result};
+use crate::name::new_id;
+use crate::provision::{Provisioner, ServerLogin};
+use crate::store::servers::{self, Server};
+use crate::store::{self, Conn};
+
+/// Longest server name, in bytes.
+const NAME_BYTES_MAX: usize = 63;
+
+/// A server to register.
+pub(crate) struct NewServer {
+    pub(crate) name: Option<String>,
+    pub(crate) engine: Engine,
+    pub(crate) addr: String,
+    pub(crate) tls: ServerTls,
+    pub(crate) user: String,
+    pub(crate) password: Secret<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) capacity: Option<u32>,
+}
+
+/// Looks at the server, closes its standing databases to tenants, and registers it.
+pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> {
+    check_address(&new.addr)?;
+    let name = new.name.clone().unwrap_or_else(|| new.addr.clone());
+    check_name(&name)?;
+    check_free(&mut *context.store.read().await?, &new, &name).await?;
+    let login = ServerLogin {
+        addr: new.addr.clone(),
+        tls: new.tls,
+        user: new.user.clone(),
+        password: new.password.clone(),
+    };
+    let facts = Provisioner::new(new.engine, login).register().await?;
+    let id = new_id("srv")?;
+    let server = Server {
+        password: context.master_key.seal(&id, &new.password)?,
+        id,
+        name,
+        engine: new.engine,
+        addr: new.addr.clone(),
+        tls: new.tls,
+        username: new.user.clone(),
+        mode: "shared".to_owned(),
+        labels: new.labels.clone(),
+        capacity: new.capacity,
+        version: facts.version,
+        created_at: store::now(),
+        databases: 0,
+    };
+    let mut write = context.store.write().await?;
+    check_free(&mut write, &new, &server.name).await?;
+    servers::insert(&mut write, &server).await?;
+    write.commit().await?;
+    tracing::info!(
+        server = server.name,
+        addr = server.addr,
+        "server registered"
+    );
+    Ok(server)
+}
+
+/// Forgets a server that nothing is placed on. What is on it stays as it is.
+pub(crate) async fn delete(context: &Context, id_or_name: &str) -> Result<()> {
+    let mut write = context.store.write().await?;
+    let server = fetch(&mut write, id_or_name).await?;
+    if servers::in_use(&mut write, &server.id).await? {
+        return Err(Error::conflict(format!(
+            "server \"{}\" has workspaces or tenants",
+            server.name
+        ))
+        .hint("delete them first"));
+    }
+    servers::delete(&mut write, &server.id).await?;
+    write.commit().await?;
+    context.provisioner_forget(&server.id);
+    Ok(())
+}
+
+/// The server of that id or name.
+pub(crate) async fn fetch(conn: &mut Conn, id_or_name: &str) -> Result<Server> {
+    servers::fetch(conn, id_or_name)
+        .await?
+        .ok_or_else(|| Error::not_found("server", id_or_name))
+}
+
+/// A server for one more database: the one that was named, or the one with most room.
+pub(crate) async fn place(conn: &mut Conn, engine: Engine, named: Option<&str>) -> Result<Server> {
+    let Some(named) = named else {
+        return servers::roomiest(conn, engine).await?.ok_or_else(|| {
+            Error::new(Code::NoServer, format!("no {engine} server has room"))
+                .hint("register one with `tdb servers add`")
+        });
+    };
+    let server = fetch(conn, named).await?;
+    if server.engine != engine {
+        return Err(Error::invalid(format!(
+            "server \"{named}\" is {}, the blueprint is {engine}",
+            server.engine
+        )));
+    }
+    if server
+        .capacity
+        .is_some_and(|capacity| server.databases >= u64::from(capacity))
+    {
+        return Err(Error::new(
+            Code::NoServer,
+            format!("server \"{named}\" is full"),
+        ));
+    }
+    Ok(server)
+}
+
+async fn check_free(conn: &mut Conn, new: &NewServer, name: &str) -> Result<()> {
+    if servers::fetch(conn, name).await?.is_some() {
+        return Err(Error::conflict(format!(
+            "there is a server \"{name}\" already"
+        )));
+    }
+    if let Some(other) = servers::at_address(conn, new.engine, &new.addr).await? {
+        return Err(Error::conflict(format!(
+            "the server at {} is registered already, as \"{}\"",
+            new.addr, other.name
+        )));
+    }
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<()> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._:-[]".contains(&b);
+    match name.len() {
+        1..=NAME_BYTES_MAX if name.bytes().all(fits) => Ok(()),
+        _ => Err(Error::new(
+            Code::InvalidName,
+            "a server name is 1 to 63 letters, digits and . _ : - [ ]",
+        )),
+    }
+}

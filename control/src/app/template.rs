@@ -1,0 +1,125 @@
+//! Getting a server ready for databases of a blueprint: its roles, and the template of a version.
+
+use tenantsdb_codecs::feed::id::workspace_database;
+use tenantsdb_codecs::secret::Secret;
+
+use crate::context::{Context, Lock};
+use crate::error::{Code, Error, Result};
+use crate::secret::new_password;
+use crate::store::blueprints::{self, Blueprint};
+use crate::store::versions;
+
+use super::seal::seal;
+
+/// The workspace may move on while its schema is compared; then the newer version is looked at.
+const VERIFY_ATTEMPTS_MAX: u32 = 5;
+
+/// Seals the workspace and makes sure that replaying its versions gives its schema; gives the
+/// ordinal of that version.
+///
+/// # Errors
+///
+/// It does not: such a version is not deployed to anybody.
+pub(crate) async fn verify(context: &Context, blueprint: &Blueprint) -> Result<u32> {
+    let name = &blueprint.name;
+    let mut ordinal = seal(context, name).await?;
+    for _ in 0..VERIFY_ATTEMPTS_MAX {
+        let known = versions::verified(&mut *context.store.read().await?, name, ordinal).await?;
+        if known {
+            return Ok(ordinal);
+        }
+        ensure(context, name, &blueprint.server_id, ordinal).await?;
+        let provisioner = context.provisioner(&blueprint.server_id).await?;
+        let database = workspace_database(name);
+        match provisioner.template_check(name, ordinal, &database).await {
+            Ok(()) => {
+                let mut write = context.store.write().await?;
+                versions::verified_set(&mut write, name, ordinal).await?;
+                write.commit().await?;
+                return Ok(ordinal);
+            }
+            Err(error) => {
+                let newest = seal(context, name).await?;
+                if newest == ordinal {
+                    return Err(error.into());
+                }
+                ordinal = newest;
+            }
+        }
+    }
+    Err(Error::new(
+        Code::NotDeployable,
+        format!("the workspace of \"{name}\" changes faster than it can be compared"),
+    )
+    .hint("try again when nobody runs DDL in it"))
+}
+
+/// Makes the blueprint's roles and the template of a version on a server, if they are not there.
+pub(crate) async fn ensure(
+    context: &Context,
+    blueprint: &str,
+    server_id: &str,
+    ordinal: u32,
+) -> Result<()> {
+    let lock = Lock::Template(blueprint.to_owned(), server_id.to_owned());
+    let _alone = context.locks.lock(lock).await;
+    let password = deploy_login(context, blueprint, server_id).await?;
+    let versions = versions::up_to(&mut *context.store.read().await?, blueprint, ordinal).await?;
+    let provisioner = context.provisioner(server_id).await?;
+    Ok(provisioner
+        .template_ensure(blueprint, &password, &versions)
+        .await?)
+}
+
+/// The password of the blueprint's deploy login on a server, made and given to the server if there
+/// is none yet.
+pub(crate) async fn deploy_login(
+    context: &Context,
+    blueprint: &str,
+    server_id: &str,
+) -> Result<Secret<String>> {
+    if let Some(password) = deploy_password(context, blueprint, server_id).await? {
+        return Ok(password);
+    }
+    ensure_roles(context, blueprint, server_id).await
+}
+
+/// Makes the blueprint's roles on a server; gives the password of its deploy login.
+pub(crate) async fn ensure_roles(
+    context: &Context,
+    blueprint: &str,
+    server_id: &str,
+) -> Result<Secret<String>> {
+    let sealed = context
+        .master_key
+        .seal(&sealed_id(blueprint, server_id), &new_password()?)?;
+    let mut write = context.store.write().await?;
+    blueprints::deploy_password_insert(&mut write, blueprint, server_id, &sealed).await?;
+    write.commit().await?;
+    let password = deploy_password(context, blueprint, server_id)
+        .await?
+        .ok_or_else(|| Error::internal("the deploy password is gone"))?;
+    let provisioner = context.provisioner(server_id).await?;
+    provisioner.ensure_blueprint(blueprint, &password).await?;
+    Ok(password)
+}
+
+async fn deploy_password(
+    context: &Context,
+    blueprint: &str,
+    server_id: &str,
+) -> Result<Option<Secret<String>>> {
+    let mut read = context.store.read().await?;
+    let sealed = blueprints::deploy_password(&mut read, blueprint, server_id).await?;
+    sealed
+        .map(|sealed| {
+            context
+                .master_key
+                .open(&sealed_id(blueprint, server_id), &sealed)
+        })
+        .transpose()
+}
+
+fn sealed_id(blueprint: &str, server_id: &str) -> String {
+    format!("deploy:{blueprint}:{server_id}")
+}

@@ -1,0 +1,318 @@
+//! Making a tenant, or a database of one more blueprint for a tenant that is there.
+//!
+//! The verifier is committed with the row before anything is made on the server, so that a crash
+//! leaves a database that can be finished. Nobody knows the password then; it can be rotated.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tenantsdb_codecs::feed::id::{check_tenant, tenant_database};
+use tenantsdb_codecs::secret::Secret;
+
+use crate::context::{Context, Lock};
+use crate::error::{Error, Result};
+use crate::feed::Routed;
+use crate::name::new_id;
+use crate::provision::{self, Apply, TenantSpec};
+use crate::store::blueprints::{Blueprint, Stage};
+use crate::store::databases::{self, Database};
+use crate::store::servers::Server;
+use crate::store::tenants::{self, Tenant, TenantStatus};
+use crate::store::{self, Conn, logins, versions};
+
+use super::Full;
+use crate::app::routes::put_tenant;
+use crate::app::{password, servers, template, workspaces};
+
+/// How often a database is begun again because its template was replaced by a newer one meanwhile.
+const TEMPLATE_ATTEMPTS_MAX: u32 = 5;
+/// How long a statement that brings a new database up to a running deployment waits for a lock.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long such a statement may take: the database is empty.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A tenant to make.
+#[derive(Clone, Debug)]
+pub(crate) struct NewTenant {
+    pub(crate) name: String,
+    pub(crate) blueprint: String,
+    pub(crate) allow_ddl: bool,
+    pub(crate) external_id: Option<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// A server by name or id, instead of the one with most room.
+    pub(crate) server: Option<String>,
+}
+
+/// What was made, and what its maker is told once.
+pub(crate) struct Made {
+    pub(crate) full: Full,
+    /// The new database.
+    pub(crate) database: String,
+    pub(crate) password: Secret<String>,
+    pub(crate) routed: Routed,
+}
+
+/// Makes a tenant's database of a blueprint.
+pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
+    check_tenant(&new.name)?;
+    let _alone = context.locks.lock(Lock::Tenant(new.name.clone())).await;
+    let (blueprint, server) = {
+        let mut read = context.store.read().await?;
+        plan(&mut read, &new).await?
+    };
+    let ordinal = template::verify(context, &blueprint).await?;
+    template::ensure(context, &blueprint.name, &server.id, ordinal).await?;
+    let secret = password::new()?;
+    let database = insert(context, &new, ordinal, &server.id, &secret.verifier).await?;
+    let rev = match finish(context, &database).await {
+        Ok(rev) => rev,
+        Err(error) => {
+            undo(context, &database, &error).await?;
+            return Err(error);
+        }
+    };
+    let routed = context.feed.wait_routed(rev).await;
+    tracing::info!(
+        database = database.name,
+        server = server.name,
+        "tenant made"
+    );
+    Ok(Made {
+        full: super::fetch(&mut *context.store.read().await?, &new.name).await?,
+        database: database.name,
+        password: secret.password,
+        routed,
+    })
+}
+
+/// Whether it may be made, and where.
+async fn plan(conn: &mut Conn, new: &NewTenant) -> Result<(Blueprint, Server)> {
+    let blueprint = workspaces::fetch_active(conn, &new.blueprint).await?;
+    if let Some(tenant) = tenants::fetch(conn, &new.name).await? {
+        check_room(conn, &tenant, new).await?;
+    }
+    let server = servers::place(conn, blueprint.engine, new.server.as_deref()).await?;
+    Ok((blueprint, server))
+}
+
+async fn check_room(conn: &mut Conn, tenant: &Tenant, new: &NewTenant) -> Result<()> {
+    let there = databases::of_tenant(conn, &tenant.name).await?;
+    let name = &tenant.name;
+    if there
+        .iter()
+        .any(|database| database.blueprint == new.blueprint)
+    {
+        let error = Error::conflict(format!(
+            "tenant \"{name}\" has a database of blueprint \"{}\" already",
+            new.blueprint
+        ));
+        return Err(match tenant.status {
+            TenantStatus::Failed => error.hint(format!("`tdb tenants delete {name}` first")),
+            _ => error,
+        });
+    }
+    if tenant.status != TenantStatus::Active {
+        return Err(Error::conflict(format!(
+            "tenant \"{name}\" is {}",
+            tenant.status.as_str()
+        )));
+    }
+    if new.external_id.is_some() || !new.labels.is_empty() {
+        return Err(Error::conflict(format!(
+            "tenant \"{name}\" is there already: external_id and labels are set when it is made"
+        )));
+    }
+    Ok(())
+}
+
+async fn insert(
+    context: &Context,
+    new: &NewTenant,
+    ordinal: u32,
+    server_id: &str,
+    verifier: &str,
+) -> Result<Database> {
+    let mut write = context.store.write().await?;
+    let named = NewTenant {
+        server: Some(server_id.to_owned()),
+        ..new.clone()
+    };
+    let (blueprint, server) = plan(&mut write, &named).await?;
+    if tenants::fetch(&mut write, &new.name).await?.is_none() {
+        let tenant = Tenant {
+            name: new.name.clone(),
+            id: new_id("ten")?,
+            external_id: new.external_id.clone(),
+            labels: new.labels.clone(),
+            status: TenantStatus::Creating,
+            reason: String::new(),
+            created_at: store::now(),
+        };
+        tenants::insert(&mut write, &tenant).await?;
+    }
+    let database = Database {
+        engine: blueprint.engine,
+        name: tenant_database(&blueprint.name, &new.name),
+        tenant: new.name.clone(),
+        blueprint: blueprint.name,
+        server_id: server.id,
+        ordinal,
+        stage: Stage::Creating,
+        reason: String::new(),
+        allow_ddl: new.allow_ddl,
+        created_at: store::now(),
+        server: server.name,
+    };
+    databases::insert(&mut write, &database).await?;
+    logins::insert(&mut write, database.engine, &database.name, verifier).await?;
+    write.commit().await?;
+    Ok(database)
+}
+
+/// Makes on the server what the rows say, and opens the database; gives the revision of its route.
+/// May be repeated. The tenant's lock is the caller's.
+pub(crate) async fn finish(context: &Context, database: &Database) -> Result<u64> {
+    let mut database = database.clone();
+    make(context, &mut database).await?;
+    loop {
+        match open(context, &database).await? {
+            Opened::At(rev) => return Ok(rev),
+            Opened::Behind(target) => catch_up(context, &mut database, target).await?,
+        }
+    }
+}
+
+/// Makes the database and its login from the template of the version that the row names.
+async fn make(context: &Context, database: &mut Database) -> Result<()> {
+    let mut read = context.store.read().await?;
+    let login = logins::of_database(&mut read, database.engine, &database.name)
+        .await?
+        .pop()
+        .ok_or_else(|| Error::internal(format!("{} has no login", database.name)))?;
+    drop(read);
+    let provisioner = context.provisioner(&database.server_id).await?;
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        let spec = TenantSpec {
+            blueprint: &database.blueprint,
+            tenant: &database.tenant,
+            verifier: &login.verifier,
+            ordinal: database.ordinal,
+            allow_ddl: database.allow_ddl,
+        };
+        match provisioner.tenant_create(spec).await {
+            Ok(()) => return Ok(()),
+            Err(provision::Error::NoTemplate(_)) if attempts < TEMPLATE_ATTEMPTS_MAX => {}
+            Err(error) => return Err(error.into()),
+        }
+        // Two newer versions came meanwhile and only two templates are kept: be born at the newest.
+        let blueprint = {
+            let mut read = context.store.read().await?;
+            workspaces::fetch_active(&mut read, &database.blueprint).await?
+        };
+        let ordinal = template::verify(context, &blueprint).await?;
+        template::ensure(context, &blueprint.name, &database.server_id, ordinal).await?;
+        database.ordinal = ordinal;
+        let mut write = context.store.write().await?;
+        databases::ordinal_set(&mut write, database.engine, &database.name, ordinal).await?;
+        write.commit().await?;
+    }
+}
+
+enum Opened {
+    /// The revision of the route.
+    At(u64),
+    /// A deployment that began meanwhile goes to this version, and did not see this database.
+    Behind(u32),
+}
+
+/// Opens the database, unless a deployment passed by while it was being made: that one looked for
+/// its targets in a write transaction, as this is, so one of the two sees the other.
+async fn open(context: &Context, database: &Database) -> Result<Opened> {
+    let mut write = context.store.write().await?;
+    let since = &database.created_at;
+    let target = databases::deployment_target(&mut write, &database.blueprint, since).await?;
+    if let Some(target) = target.filter(|target| *target > database.ordinal) {
+        return Ok(Opened::Behind(target));
+    }
+    databases::stage_set(&mut write, database, Stage::Active, "").await?;
+    logins::applied_set(&mut write, database.engine, &database.name, true).await?;
+    let tenant = super::fetch(&mut write, &database.tenant).await?.tenant;
+    let status = match tenant.status {
+        TenantStatus::Creating => {
+            let active = TenantStatus::Active;
+            tenants::status_set(&mut write, &tenant.name, active, "").await?;
+            active
+        }
+        other => other,
+    };
+    put_tenant(&mut write, database, status).await?;
+    write.commit().await.map(Opened::At)
+}
+
+async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Result<()> {
+    let password =
+        template::deploy_login(context, &database.blueprint, &database.server_id).await?;
+    let mut read = context.store.read().await?;
+    let versions = versions::up_to(&mut read, &database.blueprint, target).await?;
+    drop(read);
+    let apply = Apply {
+        database: &database.name,
+        blueprint: &database.blueprint,
+        deploy_password: &password,
+        versions: &versions,
+        application_name: "tdb-tenant-create",
+        lock_timeout: LOCK_TIMEOUT,
+        statement_timeout: STATEMENT_TIMEOUT,
+    };
+    let provisioner = context.provisioner(&database.server_id).await?;
+    let applied = provisioner.apply(apply).await.map_err(|failure| {
+        Error::internal(format!(
+            "bringing {} to version 1.{target} failed: {failure}",
+            database.name
+        ))
+    })?;
+    database.ordinal = applied.to;
+    let mut write = context.store.write().await?;
+    databases::ordinal_set(&mut write, database.engine, &database.name, applied.to).await?;
+    write.commit().await?;
+    Ok(())
+}
+
+/// Takes back a database that could not be made; if that fails too, keeps the row as failed.
+async fn undo(context: &Context, database: &Database, error: &Error) -> Result<()> {
+    let dropped = match context.provisioner(&database.server_id).await {
+        Ok(provisioner) => provisioner
+            .tenant_drop(&database.blueprint, &database.tenant)
+            .await
+            .map_err(Error::from),
+        Err(error) => Err(error),
+    };
+    if let Err(second) = dropped {
+        tracing::warn!(database = database.name, error = %second, "cleaning up failed");
+        return fail(context, database, error.detail()).await;
+    }
+    let mut write = context.store.write().await?;
+    databases::delete(&mut write, database.engine, &database.name).await?;
+    if databases::of_tenant(&mut write, &database.tenant)
+        .await?
+        .is_empty()
+    {
+        tenants::delete(&mut write, &database.tenant).await?;
+    }
+    write.commit().await?;
+    Ok(())
+}
+
+/// Keeps a database that could not be made, with the reason: it can be deleted.
+pub(crate) async fn fail(context: &Context, database: &Database, reason: &str) -> Result<()> {
+    let mut write = context.store.write().await?;
+    databases::stage_set(&mut write, database, Stage::Failed, reason).await?;
+    let tenant = super::fetch(&mut write, &database.tenant).await?.tenant;
+    if tenant.status == TenantStatus::Creating {
+        tenants::status_set(&mut write, &tenant.name, TenantStatus::Failed, reason).await?;
+    }
+    write.commit().await?;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! What control is told at its start, resolved and checked; immutable from then on.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::error::{Error, Result};
+
+/// Name of the store's file in the data directory.
+pub const STORE_FILE: &str = "control.db";
+/// Name of the master key's file in the data directory, if no other path is given.
+pub const MASTER_KEY_FILE: &str = "master.key";
+
+/// Where things are and what addresses people are shown.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The store is in here.
+    pub data: PathBuf,
+    /// Where the REST API and the route feed are served.
+    pub listen: SocketAddr,
+    /// `host:port` that connection strings show: the proxies' PostgreSQL door.
+    pub postgres_address: String,
+    /// The file of the key that seals secrets.
+    pub master_key: PathBuf,
+}
+
+impl Config {
+    /// Resolves the defaults and checks what can be checked without side effects.
+    ///
+    /// # Errors
+    ///
+    /// The address that connection strings show is not `host:port`.
+    pub fn new(
+        data: PathBuf,
+        listen: SocketAddr,
+        postgres_address: String,
+        master_key: Option<PathBuf>,
+    ) -> Result<Self> {
+        check_address(&postgres_address)?;
+        let master_key = master_key.unwrap_or_else(|| data.join(MASTER_KEY_FILE));
+        Ok(Self {
+            data,
+            listen,
+            postgres_address,
+            master_key,
+        })
+    }
+
+    /// The store's file.
+    #[must_use]
+    pub fn store_path(&self) -> PathBuf {
+        self.data.join(STORE_FILE)
+    }
+}
+
+/// Checks that `address` is `host:port`, an IPv6 host in brackets.
+///
+/// # Errors
+///
+/// It is not.
+pub fn check_address(address: &str) -> Result<()> {
+    let wrong = || Error::invalid(format!("\"{address}\" is not an address: give host:port"));
+    let (host, port) = address.rsplit_once(':').ok_or_else(wrong)?;
+    let bracketed = host.starts_with('[') && host.ends_with(']');
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    let host_fits = match bracketed {
+        true => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::Ipv6Addr>()
+            .is_ok(),
+        false => !host.is_empty() && host.bytes().all(plain),
+    };
+    match port.parse::<u16>() {
+        Ok(1..) if host_fits => Ok(()),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_host_and_port() {
+        for good in [
+            "127.0.0.1:6432",
+            "db.example:5432",
+            "[::1]:5432",
+            "localhost:1",
+        ] {
+            assert!(check_address(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "", "db", "db:", ":5432", "db:0", "db:65536", "::1:5432", "a b:1", "u@h:1",
+        ] {
+            assert!(check_address(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! SQL of the inbox of captures.
+
+use sqlx::Row as _;
+use tenantsdb_codecs::feed::capture::Capture;
+
+use super::{Conn, json};
+use crate::error::{Error, Result};
+
+/// Takes a capture in; one whose id was taken before changes nothing.
+pub(crate) async fn insert(conn: &mut Conn, blueprint: &str, capture: &Capture) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO captures (id, blueprint, body, spent, received_at)
+         VALUES ($1, $2, $3, FALSE, $4) ON CONFLICT DO NOTHING",
+    )
+    .bind(&capture.id)
+    .bind(blueprint)
+    .bind(serde_json::to_string(capture).map_err(Error::internal)?)
+    .bind(super::now())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What no sealing has used yet, in the order of arrival.
+pub(crate) async fn unspent(conn: &mut Conn, blueprint: &str) -> Result<Vec<Capture>> {
+    let rows = sqlx::query(
+        "SELECT body FROM captures WHERE blueprint = $1 AND NOT spent
+         ORDER BY received_at, id",
+    )
+    .bind(blueprint)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| json(row, "body").map_err(Error::from))
+        .collect()
+}
+
+/// Marks a capture as used. Its text is in the version now, if it took effect.
+pub(crate) async fn spend(conn: &mut Conn, id: &str) -> Result<()> {
+    sqlx::query("UPDATE captures SET spent = TRUE, body = '' WHERE id = $1")
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets the ids of captures that were used before `before`: no proxy sends them again.
+pub(crate) async fn prune(conn: &mut Conn, before: &str) -> Result<u64> {
+    let done = sqlx::query("DELETE FROM captures WHERE spent AND received_at < $1")
+        .bind(before)
+        .execute(conn)
+        .await?;
+    Ok(done.rows_affected())
+}
+
+/// How many wait to be used.
+pub(crate) async fn waiting(conn: &mut Conn) -> Result<i64> {
+    let row = sqlx::query("SELECT COUNT(*) AS n FROM captures WHERE NOT spent")
+        .fetch_one(conn)
+        .await?;
+    Ok(row.try_get("n")?)
+}

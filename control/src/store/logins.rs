@@ -1,0 +1,145 @@
+//! SQL of logins: verifiers, never passwords.
+
+use std::fmt;
+
+use sqlx::{FromRow, Row as _};
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::Login as RouteLogin;
+
+use super::{Conn, Row, natural};
+use crate::error::Result;
+
+/// Who may log in to one database.
+#[derive(Clone)]
+pub(crate) struct Login {
+    pub(crate) database: String,
+    pub(crate) username: String,
+    pub(crate) verifier: String,
+    pub(crate) generation: u64,
+    /// Whether the server has been told what this row (and the tenant's status) says.
+    pub(crate) applied: bool,
+}
+
+impl Login {
+    /// What a proxy needs to know of it.
+    pub(crate) fn route(&self) -> RouteLogin {
+        RouteLogin {
+            user: self.username.clone(),
+            verifier: self.verifier.clone(),
+            generation: self.generation,
+        }
+    }
+}
+
+impl fmt::Debug for Login {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Login")
+            .field("database", &self.database)
+            .field("username", &self.username)
+            .field("generation", &self.generation)
+            .field("applied", &self.applied)
+            .finish_non_exhaustive()
+    }
+}
+
+impl FromRow<'_, Row> for Login {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            database: row.try_get("database")?,
+            username: row.try_get("username")?,
+            verifier: row.try_get("verifier")?,
+            generation: natural(row, "generation")?,
+            applied: row.try_get("applied")?,
+        })
+    }
+}
+
+/// Adds the login of a new database: the user of the database's own name, generation 1.
+pub(crate) async fn insert(
+    conn: &mut Conn,
+    engine: Engine,
+    database: &str,
+    verifier: &str,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO logins (engine, database, username, verifier, generation, applied)
+         VALUES ($1, $2, $2, $3, 1, FALSE)",
+    )
+    .bind(engine.name())
+    .bind(database)
+    .bind(verifier)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The logins of a database.
+pub(crate) async fn of_database(
+    conn: &mut Conn,
+    engine: Engine,
+    database: &str,
+) -> Result<Vec<Login>> {
+    Ok(
+        sqlx::query_as(
+            "SELECT * FROM logins WHERE engine = $1 AND database = $2 ORDER BY username",
+        )
+        .bind(engine.name())
+        .bind(database)
+        .fetch_all(conn)
+        .await?,
+    )
+}
+
+/// Databases with a login that the server has not been told of.
+pub(crate) async fn unapplied(conn: &mut Conn) -> Result<Vec<String>> {
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT database FROM logins WHERE NOT applied ORDER BY database",
+    )
+    .fetch_all(conn)
+    .await?)
+}
+
+/// Gives the logins of a database another verifier and the next generation.
+pub(crate) async fn rotate(
+    conn: &mut Conn,
+    engine: Engine,
+    database: &str,
+    verifier: &str,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE logins SET verifier = $3, generation = generation + 1, applied = FALSE
+         WHERE engine = $1 AND database = $2",
+    )
+    .bind(engine.name())
+    .bind(database)
+    .bind(verifier)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes whether the server has been told.
+pub(crate) async fn applied_set(
+    conn: &mut Conn,
+    engine: Engine,
+    database: &str,
+    applied: bool,
+) -> Result<()> {
+    sqlx::query("UPDATE logins SET applied = $3 WHERE engine = $1 AND database = $2")
+        .bind(engine.name())
+        .bind(database)
+        .bind(applied)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Forgets the logins of a database.
+pub(crate) async fn delete(conn: &mut Conn, engine: Engine, database: &str) -> Result<()> {
+    sqlx::query("DELETE FROM logins WHERE engine = $1 AND database = $2")
+        .bind(engine.name())
+        .bind(database)
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,173 @@
+//! SQL of database servers.
+
+use std::collections::BTreeMap;
+
+use sqlx::{FromRow, Row as _};
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::{Server as RouteServer, ServerTls};
+
+use super::{Conn, Row, json, named, natural, natural_opt};
+use crate::error::{Error, Result};
+
+/// A registered database server.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) engine: Engine,
+    pub(crate) addr: String,
+    pub(crate) tls: ServerTls,
+    pub(crate) username: String,
+    /// Sealed for `id`.
+    pub(crate) password: String,
+    pub(crate) mode: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    /// How many databases may be placed here; `None`: no bound.
+    pub(crate) capacity: Option<u32>,
+    pub(crate) version: String,
+    pub(crate) created_at: String,
+    /// Tenant databases here; counted, not stored.
+    pub(crate) databases: u64,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT s.*, (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id) AS databases
+             FROM servers s ",
+            $rest
+        )
+    };
+}
+
+impl Server {
+    /// What a proxy needs to know of it.
+    pub(crate) fn route(&self) -> RouteServer {
+        RouteServer {
+            id: self.id.clone(),
+            addr: self.addr.clone(),
+            tls: self.tls,
+        }
+    }
+}
+
+impl FromRow<'_, Row> for Server {
+    fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
+        Ok(Self {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            engine: named(row, "engine")?,
+            addr: row.try_get("addr")?,
+            tls: json(row, "tls")?,
+            username: row.try_get("username")?,
+            password: row.try_get("password")?,
+            mode: row.try_get("mode")?,
+            labels: json(row, "labels")?,
+            capacity: natural_opt(row, "capacity")?,
+            version: row.try_get("version")?,
+            created_at: row.try_get("created_at")?,
+            databases: natural(row, "databases")?,
+        })
+    }
+}
+
+/// Adds a server.
+pub(crate) async fn insert(conn: &mut Conn, server: &Server) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO servers (id, name, engine, addr, tls, username, password, mode, labels,
+                              capacity, version, created_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+    )
+    .bind(&server.id)
+    .bind(&server.name)
+    .bind(server.engine.name())
+    .bind(&server.addr)
+    .bind(serde_json::to_string(&server.tls).map_err(Error::internal)?)
+    .bind(&server.username)
+    .bind(&server.password)
+    .bind(&server.mode)
+    .bind(serde_json::to_string(&server.labels).map_err(Error::internal)?)
+    .bind(server.capacity.map(i64::from))
+    .bind(&server.version)
+    .bind(&server.created_at)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The server of that id or name; an id goes before a name.
+pub(crate) async fn fetch(conn: &mut Conn, id_or_name: &str) -> Result<Option<Server>> {
+    let sql = select!("WHERE s.id = $1 OR s.name = $1 ORDER BY s.id = $1 DESC LIMIT 1");
+    Ok(sqlx::query_as(sql)
+        .bind(id_or_name)
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// The server of that id, which another row names.
+pub(crate) async fn of_id(conn: &mut Conn, id: &str) -> Result<Server> {
+    fetch(conn, id)
+        .await?
+        .ok_or_else(|| Error::not_found("server", id))
+}
+
+/// The server at that address.
+pub(crate) async fn at_address(
+    conn: &mut Conn,
+    engine: Engine,
+    addr: &str,
+) -> Result<Option<Server>> {
+    let sql = select!("WHERE s.engine = $1 AND s.addr = $2");
+    Ok(sqlx::query_as(sql)
+        .bind(engine.name())
+        .bind(addr)
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// Servers behind `after` in the order of names.
+pub(crate) async fn list(conn: &mut Conn, after: &str, limit: u32) -> Result<Vec<Server>> {
+    let sql = select!("WHERE s.name > $1 ORDER BY s.name LIMIT $2");
+    Ok(sqlx::query_as(sql)
+        .bind(after)
+        .bind(i64::from(limit))
+        .fetch_all(conn)
+        .await?)
+}
+
+/// The server of the engine with most room, if one has any.
+pub(crate) async fn roomiest(conn: &mut Conn, engine: Engine) -> Result<Option<Server>> {
+    let sql = select!(
+        "WHERE s.engine = $1 AND (s.capacity IS NULL OR s.capacity >
+             (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id))
+         ORDER BY COALESCE(s.capacity, 1000000000)
+             - (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id) DESC, s.id
+         LIMIT 1"
+    );
+    Ok(sqlx::query_as(sql)
+        .bind(engine.name())
+        .fetch_optional(conn)
+        .await?)
+}
+
+/// Whether anything is placed on the server.
+pub(crate) async fn in_use(conn: &mut Conn, id: &str) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT (SELECT COUNT(*) FROM databases WHERE server_id = $1)
+              + (SELECT COUNT(*) FROM blueprints WHERE server_id = $1)
+              + (SELECT COUNT(*) FROM blueprint_servers WHERE server_id = $1) AS uses",
+    )
+    .bind(id)
+    .fetch_one(conn)
+    .await?;
+    Ok(row.try_get::<i64, _>("uses")? > 0)
+}
+
+/// Forgets a server.
+pub(crate) async fn delete(conn: &mut Conn, id: &str) -> Result<()> {
+    sqlx::query("DELETE FROM servers WHERE id = $1")
+        .bind(id)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
