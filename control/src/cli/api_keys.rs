@@ -72,8 +72,8 @@ fn list_text(keys: &[ApiKey]) -> String {
         [
             key.id.clone(),
             key.name.clone(),
-            key.created_at.clone(),
-            print::or_dash(key.last_used_at.as_deref()),
+            print::time(&key.created_at),
+            print::or_dash(key.last_used_at.as_deref().map(print::time).as_deref()),
         ]
     });
     print::table(["ID", "NAME", "CREATED", "LAST USED"], rows)

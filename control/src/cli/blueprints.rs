@@ -93,7 +93,7 @@ fn text(blueprint: &Blueprint) -> String {
         [
             version.version.clone(),
             statements,
-            version.created_at.clone(),
+            print::time(&version.created_at),
         ]
     });
     text += "\nVersions:\n";
@@ -102,10 +102,8 @@ fn text(blueprint: &Blueprint) -> String {
     if blueprint.tables.is_empty() {
         text += "none\n";
     }
-    for table in &blueprint.tables {
-        text += &table_text(table);
-    }
-    text
+    let tables: Vec<String> = blueprint.tables.iter().map(table_text).collect();
+    text + &tables.join("\n")
 }
 
 fn table_text(table: &Table) -> String {
@@ -130,16 +128,21 @@ fn table_text(table: &Table) -> String {
         }
     }
     let mut text = format!("{}.{}\n", table.schema, table.name);
-    for line in parts.iter().flat_map(|part| part.lines()) {
+    for line in parts.join("\n").lines() {
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "  {line}");
+        let _ = writeln!(text, "{}", format!("  {line}").trim_end());
     }
     text
 }
 
 fn versions_text(versions: &[BlueprintVersion]) -> String {
     versions.iter().fold(String::new(), |mut text, version| {
-        let _ = writeln!(text, "{}  {}", version.version, version.created_at);
+        let _ = writeln!(
+            text,
+            "{}  {}",
+            version.version,
+            print::time(&version.created_at)
+        );
         for statement in &version.statements {
             let fate = match statement.deploy {
                 true => "",

@@ -152,7 +152,7 @@ fn list_text(deployments: &[Deployment]) -> String {
             deployment.status.clone(),
             format!("{}/{}", deployment.done(), deployment.total),
             deployment.failed.to_string(),
-            deployment.created_at.clone(),
+            print::time(&deployment.created_at),
         ]
     });
     print::table(
@@ -178,13 +178,14 @@ fn status_text(deployment: &Deployment) -> String {
         deployment.skipped,
         deployment.total.saturating_sub(deployment.done())
     );
+    let finished = deployment.finished_at.as_deref().map(print::time);
     let mut text = format!("Deployment '{}'\n", deployment.id);
     text += &print::fields(&[
         ("blueprint", &deployment.blueprint),
         ("version", &deployment.version),
         ("status", &deployment.status),
         ("tenants", &counts),
-        ("created", &deployment.created_at),
+        ("created", &print::time(&deployment.created_at)),
         (
             "finished",
             deployment.finished_at.as_deref().unwrap_or_default(),

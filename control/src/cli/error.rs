@@ -162,7 +162,6 @@ fn next_for_client(error: &client::Error) -> Option<String> {
                      --user ADMIN"
                 }
                 "server_unreachable" => "check that the database server runs: tdb servers list",
-                "unsupported_engine" => "this version serves PostgreSQL",
                 "unknown_version" => "see which there are: tdb blueprints versions BLUEPRINT",
                 "not_deployable" => "see what was recorded: tdb workspaces diff WORKSPACE",
                 "internal" => "the log of tenantsdb-control says more",

@@ -79,6 +79,17 @@ pub(super) fn or_dash(value: Option<&str>) -> String {
         .to_owned()
 }
 
+/// An RFC 3339 time without its fraction of a second, which `--json` has.
+pub(super) fn time(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, fraction)) => {
+            let zone = fraction.trim_start_matches(|c: char| c.is_ascii_digit());
+            format!("{seconds}{zone}")
+        }
+        None => time.to_owned(),
+    }
+}
+
 /// `k=v, k=v`.
 pub(super) fn labels(labels: &Labels) -> String {
     labels
@@ -163,6 +174,17 @@ mod tests {
     fn fields_are_aligned_and_empty_ones_left_out() {
         let text = fields(&[("id", "x"), ("server", ""), ("version", "1.0")]);
         assert_eq!(text, "  id:       x\n  version:  1.0\n");
+    }
+
+    #[test]
+    fn times_are_shown_to_the_second() {
+        assert_eq!(time("2026-01-02T03:04:05.678901Z"), "2026-01-02T03:04:05Z");
+        assert_eq!(
+            time("2026-01-02T03:04:05.6+01:00"),
+            "2026-01-02T03:04:05+01:00"
+        );
+        assert_eq!(time("2026-01-02T03:04:05Z"), "2026-01-02T03:04:05Z");
+        assert_eq!(time(""), "");
     }
 
     #[test]

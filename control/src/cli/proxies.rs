@@ -39,7 +39,7 @@ fn list_text(proxies: &[Proxy]) -> String {
             if proxy.live { "yes" } else { "no" }.to_owned(),
             proxy.acked_rev.to_string(),
             proxy.behind.to_string(),
-            print::or_dash(proxy.last_ack_at.as_deref()),
+            print::or_dash(proxy.last_ack_at.as_deref().map(print::time).as_deref()),
         ]
     });
     let mut text = print::table(["ID", "LIVE", "REVISION", "BEHIND", "LAST HEARD"], rows);

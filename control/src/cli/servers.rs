@@ -187,7 +187,7 @@ fn text(server: &Server) -> String {
         ("tenants", &server.tenants.to_string()),
         ("capacity", capacity.as_deref().unwrap_or_default()),
         ("labels", &print::labels(&server.labels)),
-        ("created", &server.created_at),
+        ("created", &print::time(&server.created_at)),
     ])
 }
 

@@ -189,7 +189,7 @@ fn text(tenant: &Tenant) -> String {
             tenant.external_id.as_deref().unwrap_or_default(),
         ),
         ("labels", &print::labels(&tenant.labels)),
-        ("created", &tenant.created_at),
+        ("created", &print::time(&tenant.created_at)),
     ]);
     for database in &tenant.databases {
         text.push('\n');

@@ -136,7 +136,7 @@ fn text(workspace: &Workspace) -> String {
         ("version", &workspace.version),
         ("status", &workspace.status),
         ("reason", &workspace.reason),
-        ("created", &workspace.created_at),
+        ("created", &print::time(&workspace.created_at)),
         (
             "connection string",
             workspace.connection_string.as_deref().unwrap_or_default(),
