@@ -188,12 +188,14 @@ CREATE TABLE idempotency_keys (
 );
 CREATE INDEX idempotency_keys_age ON idempotency_keys (created_at);
 
--- status: pending | running | completed | failed. `ordinal` is the target version.
+-- status: pending | running | completed | failed. `ordinal` is the target version. `reason` says
+-- why nothing could be deployed at all.
 CREATE TABLE deployments (
     id          TEXT   PRIMARY KEY,
     blueprint   TEXT   NOT NULL REFERENCES blueprints (name),
     ordinal     BIGINT NOT NULL,
     status      TEXT   NOT NULL,
+    reason      TEXT   NOT NULL DEFAULT '',
     created_at  TEXT   NOT NULL,
     finished_at TEXT
 );
@@ -219,5 +221,5 @@ CREATE TABLE deployment_targets (
     duration_ms  BIGINT,
     PRIMARY KEY (deployment, place)
 );
-CREATE INDEX deployment_targets_open ON deployment_targets (deployment, server_id, place)
-    WHERE status IN ('pending', 'running');
+CREATE INDEX deployment_targets_status ON deployment_targets
+    (deployment, status, server_id, place);

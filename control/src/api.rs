@@ -4,6 +4,7 @@ pub(crate) mod api_keys;
 pub(crate) mod auth;
 pub(crate) mod blueprints;
 pub(crate) mod credentials;
+pub(crate) mod deployments;
 pub(crate) mod error;
 pub(crate) mod extract;
 pub(crate) mod feed;
@@ -39,6 +40,7 @@ pub(crate) fn resources() -> Routes {
         .merge(blueprints::routes())
         .merge(tenants::routes())
         .merge(credentials::routes())
+        .merge(deployments::routes())
         .merge(proxies::routes())
         .merge(api_keys::routes())
 }

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::app::api_keys::KeyUses;
 use crate::config::Config;
+use crate::deploy::Wake;
 use crate::error::Result;
 use crate::feed::Feed;
 use crate::metrics::Metrics;
@@ -27,6 +28,7 @@ pub struct Context {
     pub(crate) feed: Feed,
     pub(crate) provisioners: Provisioners,
     pub(crate) locks: Locks,
+    pub(crate) deployments: Wake,
     pub(crate) key_uses: KeyUses,
     pub(crate) metrics: Metrics,
     /// Work that must not be cut off half way: shutdown waits for it.
@@ -83,6 +85,7 @@ impl Context {
             feed,
             provisioners: Provisioners::default(),
             locks: Locks::default(),
+            deployments: Wake::default(),
             key_uses: KeyUses::default(),
             metrics: Metrics::default(),
             tasks: TaskTracker::new(),

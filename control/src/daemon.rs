@@ -13,6 +13,7 @@ use crate::api;
 use crate::app::{housekeeping, recover};
 use crate::config::Config;
 use crate::context::Context;
+use crate::deploy;
 use crate::error::{Error, Result};
 use crate::secret::MasterKey;
 use crate::store::Store;
@@ -77,6 +78,7 @@ impl Daemon {
         tasks.spawn(recover::run(Arc::clone(context)).instrument(span));
         let span = tracing::info_span!("sealing");
         tasks.spawn(housekeeping::run_sealing(Arc::clone(context)).instrument(span));
+        tasks.spawn(deploy::run(Arc::clone(context)));
         let span = tracing::info_span!("saving");
         tasks.spawn(housekeeping::run_saving(Arc::clone(context)).instrument(span));
         let span = tracing::info_span!("pruning");

@@ -19,6 +19,7 @@ pub mod secret;
 pub(crate) mod api;
 pub(crate) mod app;
 pub mod blueprint;
+pub(crate) mod deploy;
 pub(crate) mod feed;
 pub(crate) mod metrics;
 pub mod provision;

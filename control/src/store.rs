@@ -8,6 +8,7 @@ pub(crate) mod api_keys;
 pub(crate) mod blueprints;
 pub(crate) mod captures;
 pub(crate) mod databases;
+pub(crate) mod deployments;
 pub(crate) mod dialect;
 pub(crate) mod idempotency;
 pub(crate) mod logins;

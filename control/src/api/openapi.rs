@@ -6,7 +6,9 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use super::routes::Routes;
-use super::{api_keys, blueprints, credentials, proxies, servers, tenants, workspaces};
+use super::{
+    api_keys, blueprints, credentials, deployments, proxies, servers, tenants, workspaces,
+};
 
 /// The document.
 #[derive(OpenApi)]
@@ -20,6 +22,7 @@ use super::{api_keys, blueprints, credentials, proxies, servers, tenants, worksp
         tenants::create, tenants::list, tenants::fetch, tenants::delete,
         tenants::suspend, tenants::resume,
         credentials::rotate,
+        deployments::create, deployments::list, deployments::fetch,
         proxies::list,
         api_keys::create, api_keys::list, api_keys::delete,
         show,

@@ -46,3 +46,6 @@ fn data_role(blueprint: &str) -> String {
 fn deploy_role(blueprint: &str) -> String {
     format!("{blueprint}_deploy")
 }
+
+#[cfg(test)]
+mod tests;

@@ -143,6 +143,18 @@ pub(crate) async fn verified(conn: &mut Conn, blueprint: &str, ordinal: u32) -> 
         .unwrap_or(false))
 }
 
+/// Whether that was seen for this version or a later one: replaying to a later one goes through it.
+pub(crate) async fn verified_from(conn: &mut Conn, blueprint: &str, ordinal: u32) -> Result<bool> {
+    let row = sqlx::query(
+        "SELECT 1 FROM versions WHERE blueprint = $1 AND ordinal >= $2 AND verified LIMIT 1",
+    )
+    .bind(blueprint)
+    .bind(i64::from(ordinal))
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.is_some())
+}
+
 /// Remembers that it was.
 pub(crate) async fn verified_set(conn: &mut Conn, blueprint: &str, ordinal: u32) -> Result<()> {
     sqlx::query("UPDATE versions SET verified = TRUE WHERE blueprint = $1 AND ordinal = $2")

@@ -1,0 +1,189 @@
+//! What runs deployments: one of each blueprint at a time, oldest first.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
+
+use super::{WORKERS_PER_SERVER, plan, target};
+use crate::app::template;
+use crate::blueprint::Version;
+use crate::context::Context;
+use crate::error::Result;
+use crate::store::deployments::{self, Deployment, DeploymentStatus};
+use crate::store::versions;
+use tenantsdb_codecs::secret::Secret;
+
+/// How often deployments are looked for without being told of one.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// What all workers on one server are given.
+pub(super) struct Work {
+    pub(super) context: Arc<Context>,
+    pub(super) deployment: Deployment,
+    pub(super) versions: Arc<Vec<Version>>,
+    pub(super) server_id: String,
+    pub(super) deploy_password: Secret<String>,
+}
+
+/// Runs until shutdown, and then until the targets under way are settled.
+pub(crate) async fn run(context: Arc<Context>) {
+    if let Err(error) = reclaim(&context).await {
+        tracing::error!(%error, "targets of the process before this one stay claimed");
+    }
+    let mut at_work: HashSet<String> = HashSet::new();
+    let mut tasks: JoinSet<String> = JoinSet::new();
+    while !context.shutdown.is_cancelled() {
+        match deployments_open(&context).await {
+            Ok(open) => {
+                for (id, blueprint) in open {
+                    if at_work.insert(blueprint.clone()) {
+                        let span = tracing::info_span!("deployment", id);
+                        let work = deployment(Arc::clone(&context), id).instrument(span);
+                        tasks.spawn(async move {
+                            work.await;
+                            blueprint
+                        });
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "deployments cannot be looked for"),
+        }
+        tokio::select! {
+            () = context.deployments.woken() => {}
+            () = tokio::time::sleep(EVERY) => {}
+            () = context.shutdown.cancelled() => {}
+            Some(done) = tasks.join_next() => match done {
+                Ok(blueprint) => {
+                    at_work.remove(&blueprint);
+                }
+                // Whose it was is not known; all that still run keep their rows.
+                Err(error) => {
+                    tracing::error!(%error, "a deployment broke off");
+                    at_work.clear();
+                }
+            },
+        }
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+async fn reclaim(context: &Context) -> Result<()> {
+    let mut write = context.store.write().await?;
+    deployments::reclaim(&mut write).await?;
+    write.commit().await?;
+    Ok(())
+}
+
+async fn deployments_open(context: &Context) -> Result<Vec<(String, String)>> {
+    deployments::open_first(&mut *context.store.read().await?).await
+}
+
+/// Runs one deployment to its end, or to shutdown.
+async fn deployment(context: Arc<Context>, id: String) {
+    if let Err(error) = attempt(&context, &id).await {
+        // Only the store can fail here. The row stays open and is taken up again.
+        tracing::error!(%error, "the deployment is put off");
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+async fn attempt(context: &Arc<Context>, id: &str) -> Result<()> {
+    let mut write = context.store.write().await?;
+    deployments::begin(&mut write, id).await?;
+    let deployment = plan::fetch(&mut write, id).await?;
+    write.commit().await?;
+    if let Err(error) = plan::check(context, &deployment).await {
+        let reason = error.detail();
+        tracing::warn!(%error, "the version cannot be deployed");
+        let mut write = context.store.write().await?;
+        deployments::fail_open(&mut write, id, None, reason).await?;
+        deployments::finish(&mut write, id, reason).await?;
+        write.commit().await?;
+        return Ok(());
+    }
+    let mut read = context.store.read().await?;
+    let name = &deployment.blueprint;
+    let versions = versions::up_to(&mut read, name, deployment.ordinal).await?;
+    let servers = deployments::open_servers(&mut read, id).await?;
+    drop(read);
+    let versions = Arc::new(versions);
+    let servers = servers
+        .into_iter()
+        .map(|server_id| server(context, &deployment, &versions, server_id));
+    for done in join_all(servers).await {
+        done?;
+    }
+    if context.shutdown.is_cancelled() {
+        return Ok(());
+    }
+    let mut write = context.store.write().await?;
+    deployments::finish(&mut write, id, "").await?;
+    let deployment = plan::fetch(&mut write, id).await?;
+    write.commit().await?;
+    report(&deployment);
+    Ok(())
+}
+
+/// All targets of one server, by a few workers.
+async fn server(
+    context: &Arc<Context>,
+    deployment: &Deployment,
+    versions: &Arc<Vec<Version>>,
+    server_id: String,
+) -> Result<()> {
+    // Given anew, so that nothing that ran as this login before can have kept it for itself.
+    let password = template::ensure_roles(context, &deployment.blueprint, &server_id).await;
+    let deploy_password = match password {
+        Ok(password) => password,
+        Err(error) => {
+            tracing::warn!(%error, server_id, "the server is not ready for a deployment");
+            let mut write = context.store.write().await?;
+            let reason = error.detail();
+            deployments::fail_open(&mut write, &deployment.id, Some(&server_id), reason).await?;
+            write.commit().await?;
+            return Ok(());
+        }
+    };
+    let work = Work {
+        context: Arc::clone(context),
+        deployment: deployment.clone(),
+        versions: Arc::clone(versions),
+        server_id,
+        deploy_password,
+    };
+    let workers = (0..WORKERS_PER_SERVER).map(|_| worker(&work));
+    for done in join_all(workers).await {
+        done?;
+    }
+    Ok(())
+}
+
+/// One target after the other, until none is left.
+async fn worker(work: &Work) -> Result<()> {
+    while !work.context.shutdown.is_cancelled() {
+        let mut write = work.context.store.write().await?;
+        let claimed = deployments::claim(&mut write, &work.deployment.id, &work.server_id).await?;
+        write.commit().await?;
+        let Some(claimed) = claimed else { break };
+        let span = tracing::info_span!("target", database = claimed.database);
+        target::settle(work, &claimed).instrument(span).await?;
+    }
+    Ok(())
+}
+
+fn report(deployment: &Deployment) {
+    tracing::info!(
+        completed = deployment.completed,
+        failed = deployment.failed,
+        skipped = deployment.skipped,
+        "deployment {}",
+        match deployment.status {
+            DeploymentStatus::Failed => "finished, some tenants failed",
+            _ => "completed",
+        }
+    );
+}
