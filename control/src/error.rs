@@ -61,6 +61,7 @@ pub struct Error {
     detail: String,
     hint: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
+    not_ours: bool,
 }
 
 /// What functions of this crate return.
@@ -77,6 +78,7 @@ impl Error {
             detail: detail.into(),
             hint: None,
             source: None,
+            not_ours: false,
         }
     }
 
@@ -120,6 +122,12 @@ impl Error {
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// Whether a server has something under the name that was asked for which is not ours: then
+    /// nothing of that name may be dropped to clean up.
+    pub(crate) fn is_not_ours(&self) -> bool {
+        self.not_ours
     }
 
     /// What callers may branch on.
@@ -177,7 +185,10 @@ impl From<crate::provision::Error> for Error {
             Provision::NotDeployable(_) | Provision::Replay { .. } => Code::NotDeployable,
             Provision::NoTemplate(_) => Code::Internal,
         };
-        Self::new(code, error.to_string())
+        Self {
+            not_ours: matches!(error, Provision::Refused(_)),
+            ..Self::new(code, error.to_string())
+        }
     }
 }
 

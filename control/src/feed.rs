@@ -6,7 +6,7 @@
 pub(crate) mod snapshot;
 pub(crate) mod stream;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,6 +28,11 @@ use snapshot::Snapshots;
 const LIVE: Duration = Duration::from_secs(10);
 /// A proxy whose stream broke is still waited for this long: it is most likely connecting again.
 const RECONNECT: Duration = Duration::from_secs(3);
+/// A proxy that was live when the control before this one stopped is waited for this long: proxies
+/// try to connect at least every 10 s.
+const RETURN: Duration = Duration::from_secs(12);
+/// Refused routes that are remembered of each proxy.
+const NACKS_MAX: usize = 16;
 /// How long a change waits for the proxies before its answer says which are behind.
 pub(crate) const ROUTED_WAIT_MAX: Duration = Duration::from_secs(5);
 /// Streams at the same time. Dozens are expected.
@@ -52,7 +57,8 @@ struct Follower {
     stream: Stream,
     /// Not in the store yet.
     dirty: bool,
-    nack: Option<Nack>,
+    /// The last routes that it could not use.
+    nacks: VecDeque<Nack>,
 }
 
 enum Stream {
@@ -113,7 +119,7 @@ impl Feed {
                     seen_at: store::parse_timestamp(&proxy.last_ack_at)?,
                     stream: Stream::Before,
                     dirty: false,
-                    nack: None,
+                    nacks: VecDeque::new(),
                 },
             );
         }
@@ -157,7 +163,7 @@ impl Feed {
                 replaced: replaced.clone(),
             },
             dirty: true,
-            nack: None,
+            nacks: VecDeque::new(),
         };
         let before = feed.lock().insert(proxy.to_owned(), follower);
         if let Some(Stream::Open { replaced, .. }) = before.map(|before| before.stream) {
@@ -189,14 +195,15 @@ impl Feed {
         if ack.epoch == epoch {
             follower.acked_rev = ack.rev;
         }
-        if let Some(nack) = &ack.nack {
+        if let Some(nack) = ack.nack {
             tracing::warn!(
                 proxy = ack.proxy,
                 database = nack.database,
                 reason = nack.reason,
                 "proxy could not use a route"
             );
-            follower.nack = ack.nack;
+            follower.nacks.truncate(NACKS_MAX - 1);
+            follower.nacks.push_front(nack);
         }
         drop(proxies);
         self.announce();
@@ -245,7 +252,7 @@ impl Feed {
                 live: follower.is_live(now),
                 acked_rev: follower.acked_rev,
                 last_ack_at: follower.seen_at,
-                nack: follower.nack.clone(),
+                nack: follower.nacks.front().cloned(),
             })
             .collect();
         states.sort_by(|a, b| a.id.cmp(&b.id));
@@ -286,17 +293,17 @@ impl Feed {
 
 impl Follower {
     fn is_live(&self, now: Instant) -> bool {
-        let seen = now.saturating_duration_since(self.seen) < LIVE;
+        let unseen = now.saturating_duration_since(self.seen);
         match &self.stream {
-            Stream::Open { .. } | Stream::Before => seen,
-            Stream::Closed(at) => seen && now.saturating_duration_since(*at) < RECONNECT,
+            Stream::Open { .. } => unseen < LIVE,
+            Stream::Closed(at) => unseen < LIVE && now.saturating_duration_since(*at) < RECONNECT,
+            Stream::Before => unseen < RETURN,
         }
     }
 
     /// A proxy that kept the last good value of a route has not got the one it was sent.
     fn has(&self, rev: u64) -> bool {
-        let refused = self.nack.as_ref().is_some_and(|nack| nack.rev == rev);
-        self.acked_rev >= rev && !refused
+        self.acked_rev >= rev && !self.nacks.iter().any(|nack| nack.rev == rev)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `tenantsdb-control`: arguments, logging, and the exit code; nothing else.
 
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +83,7 @@ fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     match start(cli.command) {
         Ok(()) => ExitCode::SUCCESS,

@@ -93,7 +93,7 @@ async fn pass(context: &Arc<Context>) -> Result<()> {
 fn note(done: Result<()>, span: &tracing::Span) {
     if let Err(error) = done {
         let _entered = span.enter();
-        tracing::warn!(%error, "not finished; it will be tried again");
+        tracing::warn!(%error, "not finished");
     }
 }
 
@@ -105,9 +105,7 @@ async fn workspace_create(context: &Context, name: &str) -> Result<()> {
     }
     match workspaces::finish(context, name).await {
         Err(error) if error.code() != Code::ServerUnreachable => {
-            let mut write = context.store.write().await?;
-            blueprints::stage_set(&mut write, name, Stage::Failed, error.detail()).await?;
-            write.commit().await?;
+            workspaces::undo(context, name, &error).await?;
             Err(error)
         }
         other => other.map(|_| ()),
@@ -134,7 +132,7 @@ async fn tenant_create(context: &Context, database: &Database) -> Result<()> {
     };
     match rules::create::finish(context, &row).await {
         Err(error) if error.code() != Code::ServerUnreachable => {
-            rules::create::fail(context, &row, error.detail()).await?;
+            rules::create::undo(context, &row, &error).await?;
             Err(error)
         }
         other => other.map(|_| ()),

@@ -72,8 +72,11 @@ pub(crate) async fn finish(context: &Context, name: &str) -> Result<u64> {
 }
 
 /// Takes back a workspace that could not be made; if that fails too, keeps the row as failed.
-async fn undo(context: &Context, name: &str, error: &Error) -> Result<()> {
-    let removed = remove_from_servers(context, name).await;
+pub(crate) async fn undo(context: &Context, name: &str, error: &Error) -> Result<()> {
+    let removed = match error.is_not_ours() {
+        true => Ok(()),
+        false => remove_from_servers(context, name).await,
+    };
     let mut write = context.store.write().await?;
     match removed {
         Ok(()) => forget(&mut write, name).await?,

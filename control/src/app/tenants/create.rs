@@ -281,15 +281,10 @@ async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Re
 }
 
 /// Takes back a database that could not be made; if that fails too, keeps the row as failed.
-async fn undo(context: &Context, database: &Database, error: &Error) -> Result<()> {
-    let dropped = match context.provisioner(&database.server_id).await {
-        Ok(provisioner) => provisioner
-            .tenant_drop(&database.blueprint, &database.tenant)
-            .await
-            .map_err(Error::from),
-        Err(error) => Err(error),
-    };
-    if let Err(second) = dropped {
+pub(crate) async fn undo(context: &Context, database: &Database, error: &Error) -> Result<()> {
+    if !error.is_not_ours()
+        && let Err(second) = drop_from_server(context, database).await
+    {
         tracing::warn!(database = database.name, error = %second, "cleaning up failed");
         return fail(context, database, error.detail()).await;
     }
@@ -305,8 +300,15 @@ async fn undo(context: &Context, database: &Database, error: &Error) -> Result<(
     Ok(())
 }
 
+async fn drop_from_server(context: &Context, database: &Database) -> Result<()> {
+    let provisioner = context.provisioner(&database.server_id).await?;
+    Ok(provisioner
+        .tenant_drop(&database.blueprint, &database.tenant)
+        .await?)
+}
+
 /// Keeps a database that could not be made, with the reason: it can be deleted.
-pub(crate) async fn fail(context: &Context, database: &Database, reason: &str) -> Result<()> {
+async fn fail(context: &Context, database: &Database, reason: &str) -> Result<()> {
     let mut write = context.store.write().await?;
     databases::stage_set(&mut write, database, Stage::Failed, reason).await?;
     let tenant = super::fetch(&mut write, &database.tenant).await?.tenant;
