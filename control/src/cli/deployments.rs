@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::error::Error;
+use super::print::Mode;
 use super::{ListArgs, Session, print, watch};
 use crate::client::Reply;
 use crate::client::requests::DeploymentCreate;
@@ -109,11 +113,13 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
         deployment.id,
         deployment.blueprint,
         deployment.version,
-        print::count(deployment.total, "tenant")
+        tenants(deployment.total)
     );
     if args.watch {
-        // Standard output is for the outcome.
-        session.note(started.trim_end())?;
+        if session.mode == Mode::Text {
+            // Standard output is for the outcome.
+            session.warn(started.trim_end())?;
+        }
         let reply = watch::follow(&client, &deployment.id, session).await?;
         return print_outcome(&reply, session);
     }
@@ -136,8 +142,14 @@ fn print_outcome(reply: &Reply<Deployment>, session: &mut Session<'_>) -> Result
     match deployment.status.as_str() {
         "failed" => Err(Error::Deployment {
             blueprint: deployment.blueprint.clone(),
-            failed: deployment.failed,
-            total: deployment.total,
+            text: match &deployment.error {
+                Some(error) => error.clone(),
+                None => format!(
+                    "{} of {} failed",
+                    deployment.failed,
+                    tenants(deployment.total)
+                ),
+            },
         }),
         _ => Ok(()),
     }
@@ -184,12 +196,11 @@ fn status_text(deployment: &Deployment) -> String {
         ("blueprint", &deployment.blueprint),
         ("version", &deployment.version),
         ("status", &deployment.status),
+        ("reason", deployment.error.as_deref().unwrap_or_default()),
         ("tenants", &counts),
         ("created", &print::time(&deployment.created_at)),
-        (
-            "finished",
-            deployment.finished_at.as_deref().unwrap_or_default(),
-        ),
+        ("finished", finished.as_deref().unwrap_or_default()),
+        ("took", &took(deployment).unwrap_or_default()),
     ]);
     if !deployment.results.is_empty() {
         text.push('\n');
@@ -197,6 +208,27 @@ fn status_text(deployment: &Deployment) -> String {
     }
     text += &failures_text(deployment);
     text
+}
+
+/// `1234ms, 24.3 tenants/s`; `None` before the end.
+fn took(deployment: &Deployment) -> Option<String> {
+    let at = |time: &str| OffsetDateTime::parse(time, &Rfc3339).ok();
+    let (from, to) = (
+        at(&deployment.created_at)?,
+        at(deployment.finished_at.as_deref()?)?,
+    );
+    let took = Duration::try_from(to - from).ok()?;
+    let mut text = duration(u64::try_from(took.as_millis()).ok()?);
+    // Exact up to four thousand million tenants.
+    let worked = u32::try_from(deployment.done().saturating_sub(deployment.skipped)).ok()?;
+    if worked > 0 && !took.is_zero() {
+        let _ = write!(
+            text,
+            ", {:.1} tenants/s",
+            f64::from(worked) / took.as_secs_f64()
+        );
+    }
+    Some(text)
 }
 
 fn results_text(results: &[DeploymentResult]) -> String {
@@ -215,8 +247,8 @@ fn results_text(results: &[DeploymentResult]) -> String {
 /// `1.0 -> 1.1`
 fn moved(result: &DeploymentResult) -> String {
     match (result.from_version.as_deref(), result.to_version.as_deref()) {
-        (Some(from), Some(to)) => format!("{from} -> {to}"),
-        (version, None) | (None, version) => print::or_dash(version),
+        (Some(from), Some(to)) if from != to => format!("{from} -> {to}"),
+        (from, to) => print::or_dash(from.or(to)),
     }
 }
 
@@ -235,32 +267,43 @@ fn failures_text(deployment: &Deployment) -> String {
         .iter()
         .filter(|result| result.status == "failed")
     {
-        let error = result.error.as_deref().unwrap_or("no reason was kept");
         // The tenant's own database name is the one thing that differs in otherwise equal texts.
         let database = format!("{}__{}", deployment.blueprint, result.tenant);
-        groups
-            .entry(error.replace(&database, "DATABASE"))
-            .or_default()
-            .push(&result.tenant);
+        let signature = failure(result).replace(&database, "DATABASE");
+        groups.entry(signature).or_default().push(&result.tenant);
     }
     if groups.is_empty() {
         return String::new();
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, tenants)| std::cmp::Reverse(tenants.len()));
+    groups.sort_by_key(|(_, names)| std::cmp::Reverse(names.len()));
     let mut text = "\nFailures:\n".to_owned();
-    for (error, tenants) in groups {
+    for (failure, names) in groups {
+        let number = u64::try_from(names.len()).unwrap_or(u64::MAX);
         // Writing to a String cannot fail.
-        let number = u64::try_from(tenants.len()).unwrap_or(u64::MAX);
-        let _ = writeln!(
-            text,
-            "  {}: {}",
-            print::count(number, "tenant"),
-            tenants.join(", ")
-        );
-        let _ = writeln!(text, "    {}", error.trim_end().replace('\n', "\n    "));
+        let _ = writeln!(text, "  {}: {}", tenants(number), names.join(", "));
+        let _ = writeln!(text, "    {}", failure.trim_end().replace('\n', "\n    "));
     }
     text
+}
+
+/// The server's code and text, and the statement it is about.
+fn failure(result: &DeploymentResult) -> String {
+    let mut text = result
+        .error
+        .clone()
+        .unwrap_or_else(|| "no reason was kept".to_owned());
+    if let Some(sqlstate) = &result.sqlstate {
+        text = format!("{sqlstate}: {text}");
+    }
+    if let Some(statement) = &result.statement {
+        text += &format!("\nin: {statement}");
+    }
+    text
+}
+
+fn tenants(number: u64) -> String {
+    print::count(number, "tenant")
 }
 
 #[cfg(test)]
@@ -274,6 +317,8 @@ mod tests {
             from_version: Some("1.0".to_owned()),
             to_version: (status == "completed").then(|| "1.1".to_owned()),
             error: error.map(str::to_owned),
+            sqlstate: error.map(|_| "42701".to_owned()),
+            statement: error.map(|_| "ALTER TABLE users\nADD phone TEXT".to_owned()),
             duration_ms: Some(120),
         }
     }
@@ -288,6 +333,8 @@ mod tests {
             total: 4,
             completed: 1,
             failed: 3,
+            created_at: "2026-01-02T03:04:05.1Z".to_owned(),
+            finished_at: Some("2026-01-02T03:04:05.6Z".to_owned()),
             results: vec![
                 result("acme", "completed", None),
                 result(
@@ -311,6 +358,9 @@ mod tests {
   version:    1.1
   status:     failed
   tenants:    4 total, 1 completed, 3 failed, 0 skipped, 0 to go
+  created:    2026-01-02T03:04:05Z
+  finished:   2026-01-02T03:04:05Z
+  took:       500ms, 8.0 tenants/s
 
 TENANT  STATUS     VERSION     DURATION  ERROR
 acme    completed  1.0 -> 1.1  120ms     -
@@ -320,9 +370,13 @@ dora    failed     1.0         120ms     column \"phone\" of myapp__dora exists
 
 Failures:
   2 tenants: bob, dora
-    column \"phone\" of DATABASE exists
+    42701: column \"phone\" of DATABASE exists
+    in: ALTER TABLE users
+    ADD phone TEXT
   1 tenant: carl
-    disk full
+    42701: disk full
+    in: ALTER TABLE users
+    ADD phone TEXT
 "
         );
     }

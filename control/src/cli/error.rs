@@ -30,14 +30,12 @@ pub(super) enum Error {
         next: String,
     },
     /// The deployment that was watched failed for some tenants.
-    #[error("{failed} of {total} tenants failed")]
+    #[error("{text}")]
     Deployment {
         /// Its blueprint.
         blueprint: String,
-        /// Tenants that failed.
-        failed: u64,
-        /// Tenants in it.
-        total: u64,
+        /// How many tenants failed, or why none was tried.
+        text: String,
     },
     /// Ctrl-C during a watch.
     #[error("the deployment goes on")]

@@ -107,7 +107,9 @@ fn healthy(line: &str, _nth: usize) -> Answer {
         "GET /v1/tenants/acme" => (200, tenant),
         "DELETE /v1/tenants/acme" => (202, tenant),
         "POST /v1/deployments" => (202, deployment),
-        "GET /v1/deployments/dep_1" => (200, deployment),
+        "GET /v1/deployments/dep_1?limit=1000" | "GET /v1/deployments/dep_1?limit=1" => {
+            (200, deployment)
+        }
         "GET /v1/blueprints/myapp" => (
             200,
             json!({
@@ -168,12 +170,12 @@ async fn the_main_commands_ask_for_what_they_say() {
         ),
         (
             "deployments status dep_1",
-            "GET /v1/deployments/dep_1",
+            "GET /v1/deployments/dep_1?limit=1000",
             Value::Null,
         ),
         (
             "deployments status dep_1 --watch",
-            "GET /v1/deployments/dep_1",
+            "GET /v1/deployments/dep_1?limit=1000",
             Value::Null,
         ),
         (
@@ -413,7 +415,7 @@ async fn a_watched_deployment_that_fails_is_a_failure() {
         "a line, no bar: {}",
         ran.err
     );
-    assert!(ran.err.contains("1 of 1 tenants failed"), "{}", ran.err);
+    assert!(ran.err.contains("1 of 1 tenant failed"), "{}", ran.err);
     assert!(ran.out.contains("status:     failed"), "{}", ran.out);
     assert_eq!(
         home.tdb("deployments status dep_1").await.code,

@@ -12,7 +12,9 @@ use super::error::Error;
 use crate::client::types::Deployment;
 use crate::client::{Client, Reply};
 
-/// Time between two looks.
+/// Time to the second look: a small deployment is done by then.
+const POLL_FIRST: Duration = Duration::from_millis(50);
+/// Time between two looks, after a few that came quicker.
 const POLL: Duration = Duration::from_millis(500);
 /// Time between two lines where no bar can be drawn.
 const LINE_PERIOD: Duration = Duration::from_secs(2);
@@ -43,11 +45,14 @@ async fn until_finished(
     display: &mut Display,
     session: &mut Session<'_>,
 ) -> Result<Reply<Deployment>, Error> {
+    let mut wait = POLL_FIRST;
     let mut first = None;
     let mut away_since = None;
     loop {
-        match client.deployment_fetch(id).await {
-            Ok(reply) if reply.value.is_finished() => return Ok(reply),
+        match client.deployment_progress(id).await {
+            Ok(reply) if reply.value.is_finished() => {
+                return Ok(client.deployment_fetch(id).await?);
+            }
             Ok(reply) => {
                 away_since = None;
                 let now = Instant::now();
@@ -64,7 +69,8 @@ async fn until_finished(
             }
             Err(error) => return Err(error.into()),
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(wait).await;
+        wait = POLL.min(wait * 2);
     }
 }
 

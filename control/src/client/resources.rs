@@ -1,6 +1,7 @@
 //! One method for each verb of the REST service, noun first.
 
-use serde::Serialize;
+use reqwest::Method;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::requests::{DeploymentCreate, ServerAdd, TenantCreate};
@@ -8,7 +9,7 @@ use super::types::{
     ApiKey, ApiKeyIssued, Blueprint, BlueprintVersion, CredentialRotated, Deployment, Diff, Proxy,
     Server, Tenant, Workspace,
 };
-use super::{Client, Error, Paging, Reply};
+use super::{Call, Client, Error, PAGE_ITEMS_MAX, Paging, Reply};
 
 type Listed<T> = Result<Reply<Vec<T>>, Error>;
 
@@ -154,9 +155,53 @@ impl Client {
             .await
     }
 
-    /// One deployment with the outcome for each tenant.
+    /// One deployment with the outcome for every tenant: all pages of its results, merged.
     pub async fn deployment_fetch(&self, id: &str) -> Result<Reply<Deployment>, Error> {
-        self.get(&["deployments", id]).await
+        let path = ["deployments", id];
+        let mut results = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let mut page = self
+                .deployment_page(&path, PAGE_ITEMS_MAX, cursor.as_ref())
+                .await?;
+            if let Some(Value::Array(items)) = page.body.get_mut("results").map(Value::take) {
+                results.extend(items);
+            }
+            if page.value.next.is_some() && page.value.next != cursor {
+                cursor = page.value.next;
+                continue;
+            }
+            page.body["results"] = Value::Array(results);
+            if let Some(fields) = page.body.as_object_mut() {
+                fields.remove("next");
+            }
+            let value = Deployment::deserialize(&page.body)
+                .map_err(|error| Error::answer(&path, &error.to_string()))?;
+            let body = page.body;
+            return Ok(Reply { value, body });
+        }
+    }
+
+    /// How far a deployment is: its counts, without the outcome for each tenant.
+    pub async fn deployment_progress(&self, id: &str) -> Result<Reply<Deployment>, Error> {
+        self.deployment_page(&["deployments", id], 1, None).await
+    }
+
+    async fn deployment_page(
+        &self,
+        path: &[&str],
+        results: usize,
+        cursor: Option<&String>,
+    ) -> Result<Reply<Deployment>, Error> {
+        let mut query = vec![("limit", results.to_string())];
+        query.extend(cursor.map(|cursor| ("cursor", cursor.clone())));
+        self.send(Call {
+            method: Method::GET,
+            path,
+            query: &query,
+            body: None,
+        })
+        .await
     }
 
     /// Lists the proxies that the service knows.

@@ -133,6 +133,32 @@ async fn lists_follow_their_cursors() {
 }
 
 #[tokio::test]
+async fn a_deployment_has_the_results_of_all_its_pages() {
+    let fake = Fake::start(|line, _| match line.contains("cursor=2") {
+        false => (
+            200,
+            json!({ "id": "dep_1", "results": [{ "tenant": "a" }], "next": "2" }),
+        ),
+        true => (
+            200,
+            json!({ "id": "dep_1", "results": [{ "tenant": "b" }] }),
+        ),
+    })
+    .await;
+    let client = Client::new(&fake.url, KEY).unwrap();
+    let reply = client.deployment_fetch("dep_1").await.unwrap();
+    let tenants: Vec<_> = reply
+        .value
+        .results
+        .iter()
+        .map(|r| r.tenant.as_str())
+        .collect();
+    assert_eq!(tenants, ["a", "b"]);
+    let merged = json!({ "id": "dep_1", "results": [{ "tenant": "a" }, { "tenant": "b" }] });
+    assert_eq!(reply.body, merged);
+}
+
+#[tokio::test]
 async fn a_limited_list_says_where_it_ended() {
     let fake = Fake::start(|_, _| (200, json!({ "items": [{}, {}], "next": "c" }))).await;
     let client = Client::new(&fake.url, KEY).unwrap();

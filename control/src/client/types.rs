@@ -229,8 +229,12 @@ pub struct Deployment {
     pub failed: u64,
     /// Tenants that were at the version before.
     pub skipped: u64,
+    /// Why nothing could be deployed at all.
+    pub error: Option<String>,
     /// The outcome for each tenant.
     pub results: Vec<DeploymentResult>,
+    /// Where the results go on, if these are not all.
+    pub next: Option<String>,
     /// RFC 3339.
     pub created_at: String,
     /// RFC 3339; when the last tenant was done.
@@ -251,6 +255,10 @@ pub struct DeploymentResult {
     pub to_version: Option<String>,
     /// The server's own text.
     pub error: Option<String>,
+    /// The server's own code.
+    pub sqlstate: Option<String>,
+    /// The statement that failed.
+    pub statement: Option<String>,
     /// Time that its statements took.
     pub duration_ms: Option<u64>,
 }
