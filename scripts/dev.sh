@@ -187,7 +187,8 @@ start_control() {
   if [ ! -s "$DEV/control/api-key" ]; then
     rm -rf "$DEV/control"
     local printed
-    printed=$("$BIN/tenantsdb-control" init --data "$DEV/control") || die 'control init failed'
+    printed=$("$BIN/tenantsdb-control" init --data "$DEV/control" 2>>"$DEV/log/control.log") ||
+      die "control init failed; its log is $DEV/log/control.log"
     grep -oE 'tdb_pt_[A-Za-z0-9_-]+' <<<"$printed" | head -n 1 >"$DEV/control/proxy-token"
     grep -oE 'tdb_sk_[A-Za-z0-9_-]+' <<<"$printed" | head -n 1 >"$DEV/control/api-key"
   fi
@@ -205,7 +206,7 @@ start_proxy() {
     --proxy-token-file "$DEV/control/proxy-token" --proxy-id dev \
     --tls-cert "$DEV/certs/server.crt" --tls-key "$DEV/certs/server.key" \
     --drain-seconds $DRAIN_SECONDS
-  until_ready proxy "$BIN/tenantsdb-proxy" health --admin-listen "127.0.0.1:$ADMIN_PORT"
+  until_ready proxy "$BIN/tenantsdb-proxy" health --ready --admin-listen "127.0.0.1:$ADMIN_PORT"
 }
 
 write_env() {

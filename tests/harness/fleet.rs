@@ -100,7 +100,12 @@ impl Fleet {
     pub fn tenant_with(&self, body: &Value) -> Database {
         let made = self.api.post("/v1/tenants", body).expect(201);
         assert_eq!(made["routed"], true, "{made:#}");
-        Database::issued(&made["databases"][0]["connection_string"])
+        // A tenant may have databases of other blueprints already.
+        let databases = made["databases"].as_array().expect("a list");
+        let new = databases
+            .iter()
+            .find(|d| d["blueprint"] == body["blueprint"]);
+        Database::issued(&new.expect("the new database")["connection_string"])
     }
 
     /// What the workspace has and some tenant lacks: `(version, statement)` in order.

@@ -133,7 +133,8 @@ const SETTINGS: &[&str] = &[
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "shared_buffers=16MB",
-    "max_connections=150",
+    // As most servers have it.
+    "max_connections=100",
     "fsync=off",
     "full_page_writes=off",
     "synchronous_commit=off",

@@ -112,6 +112,13 @@ impl Proxy {
         self.dir.join("certs/ca.crt")
     }
 
+    /// Whether its snapshot on disk knows a database already.
+    #[must_use]
+    pub fn keeps(&self, database: &str) -> bool {
+        let snapshot = self.dir.join(&self.name).join("routes.jsonl");
+        std::fs::read_to_string(snapshot).is_ok_and(|text| text.contains(database))
+    }
+
     /// What it logged so far.
     #[must_use]
     pub fn log(&self) -> String {

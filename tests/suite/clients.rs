@@ -1,10 +1,9 @@
 //! The clients that people use work through the proxy unmodified: in plain TCP and over TLS with the
 //! proxy's certificate verified.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
 use tenantsdb_tests::{Database, Fleet, Run, dump, paths, python, wait};
 
 /// A tenant, and the two ways of connecting to it.
@@ -77,24 +76,33 @@ fn psql_works_over_every_sslmode() {
 fn ctrl_c_in_psql_ends_the_query_and_not_the_session() {
     let tenant = Tenant::start("clients_ctrl_c");
     for url in tenant.urls() {
-        // No ON_ERROR_STOP: the session goes on behind the query that was ended.
-        let mut command = Command::new(paths::postgres_bin().join("psql"));
-        command.args(["-X", "-A", "-t", "-d", &url]);
-        command.args(["-c", "SELECT pg_backend_pid()"]);
-        command.args(["-c", "SELECT pg_sleep(600)"]);
-        command.args(["-c", "SELECT pg_backend_pid()"]);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let child = command.spawn().unwrap();
+        // psql goes on after Ctrl-C only where it talks to a person: script(1) gives it a terminal.
+        let psql = paths::postgres_bin().join("psql");
+        let command = format!("{} -X -A -t -P pager=off -d '{url}'", psql.display());
+        let mut child = Command::new("script")
+            .args(["-qec", &command, "/dev/null"])
+            .env("TERM", "dumb")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut keys = child.stdin.take().unwrap();
+        let who = "SELECT 'backend ' || pg_backend_pid();\n";
+        keys.write_all(who.as_bytes()).unwrap();
+        keys.write_all(b"SELECT pg_sleep(600);\n").unwrap();
         wait_for_sleep(&tenant.fleet);
-        kill_process(Pid::from_child(&child), Signal::INT).unwrap();
-        let (stdout, stderr) = outcome(child);
-        assert!(
-            stderr.contains("canceling statement due to user request"),
-            "{stderr}"
-        );
-        let pids: Vec<&str> = stdout.lines().collect();
-        assert_eq!(pids.len(), 2, "{stdout}{stderr}");
-        assert_eq!(pids[0], pids[1]);
+        keys.write_all(b"\x03").unwrap();
+        keys.write_all(who.as_bytes()).unwrap();
+        keys.write_all(b"\\q\n").unwrap();
+        let shown = outcome(child);
+        let cancelled = "ERROR:  canceling statement due to user request";
+        assert!(shown.contains(cancelled), "{shown}");
+        let backends: Vec<&str> = shown
+            .lines()
+            .filter_map(|line| line.trim_end().strip_prefix("backend "))
+            .collect();
+        assert_eq!(backends.len(), 2, "{shown}");
+        assert_eq!(backends[0], backends[1], "{shown}");
     }
 }
 
@@ -106,22 +114,13 @@ fn wait_for_sleep(fleet: &Fleet) {
     wait::until("the query to run", || admin.query_opt(sql, &[]).unwrap());
 }
 
-fn outcome(mut child: Child) -> (String, String) {
-    let (mut stdout, mut stderr) = (String::new(), String::new());
-    child
-        .stdout
-        .take()
-        .unwrap()
-        .read_to_string(&mut stdout)
-        .unwrap();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut stderr)
-        .unwrap();
+/// What a program printed until its end.
+fn outcome(mut child: Child) -> String {
+    let mut shown = String::new();
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_to_string(&mut shown).unwrap();
     child.wait().unwrap();
-    (stdout, stderr)
+    shown
 }
 
 #[test]

@@ -123,7 +123,7 @@ fn rest_errors_are_problem_documents_with_stable_codes() {
     let body = json!({"name": 7});
     api.post("/v1/tenants", &body)
         .problem(400, "invalid_request");
-    let long = format!("{{\"name\": \"{}\"}}", "a".repeat(20 << 20));
+    let long = format!("{{\"name\": \"{}\"}}", "a".repeat(1 << 20));
     api.send("POST", "/v1/tenants", Some(&long))
         .problem(413, "payload_too_large");
 
@@ -145,9 +145,9 @@ fn rest_errors_are_problem_documents_with_stable_codes() {
     let body = json!({"name": "second", "engine": "PostgreSQL", "address": "127.0.0.1:1",
                       "user": "postgres", "password": "x"});
     api.post("/v1/servers", &body)
-        .problem(502, "server_unreachable");
+        .problem(503, "server_unreachable");
     let body = json!({"name": "second", "engine": "PostgreSQL",
-                      "address": fleet.postgres.address(), "user": "postgres", "password": "wrong"});
+                      "address": format!("localhost:{}", fleet.postgres.port), "user": "postgres", "password": "wrong"});
     api.post("/v1/servers", &body)
         .problem(502, "server_refused");
 }
@@ -232,9 +232,11 @@ fn clients_that_stop_or_flood_are_cut_off_and_nobody_else_notices() {
     let End::Closed(answer) = wire.end() else {
         panic!("still open after plaintext behind SSLRequest")
     };
+    assert_ne!(answer.first(), Some(&b'R'), "it went on in plain text");
+    let state = sqlstate_in(&answer);
     assert!(
-        !answer.contains(&b'R'),
-        "it went on in plain text: {answer:?}"
+        answer.is_empty() || state.as_deref() == Some("08P01"),
+        "{answer:?}"
     );
 
     session.batch_execute("SELECT 1").unwrap();

@@ -90,6 +90,8 @@ fn a_tenant_uses_its_data_and_not_its_schema() {
         .ok();
     acme.psql("TRUNCATE users").ok();
     acme.psql("CREATE TEMP TABLE scratch (id int)").ok();
+    // Somebody for it to try and end.
+    let _admin = fleet.postgres.admin("postgres");
     for address in [&acme.address, &fleet.postgres.address()] {
         let mut client = acme.at(address).connect();
         for ddl in [
@@ -192,7 +194,7 @@ fn captured_ddl_gains_nothing_where_it_is_replayed() {
         "ALTER TABLE users ADD COLUMN climbed int DEFAULT climb()",
         "CREATE INDEX ON users ((climb_for_index(id)))",
         "CREATE MATERIALIZED VIEW climbed AS SELECT climb()",
-        "DO $$ BEGIN PERFORM climb(); CREATE TABLE from_block (id int); END $$",
+        "DO $$ BEGIN CREATE TABLE from_block (id int); PERFORM climb(); END $$",
         "RESET ROLE; CREATE TABLE after_reset (id int)",
     ] {
         let run = workspace.psql(sql);
@@ -361,7 +363,15 @@ fn a_deployment_gives_one_tenant_no_way_into_another() {
     workspace
         .psql("ALTER TABLE users ADD COLUMN answer int DEFAULT answer()")
         .ok();
-    let _ = fleet.deployed(&fleet.deploy("myapp"));
+    let end = fleet.deployed(&fleet.deploy("myapp"));
+    // It was run, it was noticed, and nothing of it was kept; the other tenant has the version.
+    let results = end["results"].as_array().unwrap();
+    let of = |tenant: &str| results.iter().find(|r| r["tenant"] == tenant).unwrap();
+    assert_eq!(of("acme")["status"], "failed", "{end:#}");
+    let error = of("acme")["error"].to_string();
+    assert!(error.contains("changes roles"), "{error}");
+    assert_eq!(of("globex")["status"], "completed", "{end:#}");
+    assert_eq!(acme.psql("SELECT count(*) FROM met").out(), "0");
 
     // Whoever it met and whatever it changed: no login of the server takes that password elsewhere.
     let mut admin = fleet.postgres.admin("postgres");

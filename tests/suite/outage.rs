@@ -4,7 +4,7 @@
 use std::thread;
 
 use serde_json::json;
-use tenantsdb_tests::{Database, Fleet};
+use tenantsdb_tests::{Database, Fleet, wait};
 
 /// Tenants made by each of two threads, each used at once through both proxies.
 const EACH: usize = 100;
@@ -44,6 +44,11 @@ fn tenants_are_served_while_control_is_away() {
         .ok();
     let tenant = fleet.tenant("myapp", "acme");
     let mut open = tenant.connect();
+    for proxy in &fleet.proxies {
+        wait::until("the snapshot to be on disk", || {
+            proxy.keeps(&tenant.name).then_some(())
+        });
+    }
     fleet.control.kill();
 
     open.batch_execute("INSERT INTO a VALUES (1)").unwrap();
@@ -135,7 +140,7 @@ fn deleting_a_tenant_closes_its_route_and_frees_its_name() {
     let tenant = fleet.tenant("myapp", "acme");
     tenant.psql("INSERT INTO a VALUES (1)").ok();
     let _ = fleet.api.delete("/v1/tenants/acme").expect(202);
-    tenantsdb_tests::wait::until("the tenant to be gone", || {
+    wait::until("the tenant to be gone", || {
         (fleet.api.get("/v1/tenants/acme").status == 404).then_some(())
     });
     for proxy in &fleet.proxies {

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::Signal;
+use tenantsdb_tests::guard::Guard;
 use tenantsdb_tests::process::Process;
 use tenantsdb_tests::{Run, paths, ports, wait};
 
@@ -19,12 +20,17 @@ struct Dev {
     folder: PathBuf,
     ports: [u16; 3],
     process: Option<Process>,
+    /// The parts run in sessions of their own, out of reach of whoever kills `make`.
+    _guard: Guard,
 }
 
 impl Dev {
     fn new(test: &str) -> Self {
+        let folder = paths::scratch(test);
+        let script = "for file in \"$1\"/.dev/*.pid; do kill -9 \"$(cat \"$file\")\"; done";
         Self {
-            folder: paths::scratch(test),
+            _guard: Guard::new(script, &[folder.to_str().unwrap()]),
+            folder,
             ports: [ports::free(), ports::free(), ports::free()],
             process: None,
         }
@@ -50,8 +56,10 @@ impl Dev {
     }
 
     fn start(&mut self) {
-        let mut process = Process::spawn("make-dev", &self.folder, &mut self.command());
         let ready = self.state().join("ready");
+        // One that was killed leaves it behind.
+        let _ = fs::remove_file(&ready);
+        let mut process = Process::spawn("make-dev", &self.folder, &mut self.command());
         process.wait_ready(|| ready.exists().then_some(()));
         self.process = Some(process);
     }
@@ -93,6 +101,11 @@ impl Drop for Dev {
     fn drop(&mut self) {
         if self.process.is_some() {
             self.stop();
+        }
+        for file in ["proxy.pid", "control.pid", "postgres.pid"] {
+            if let Ok(pid) = fs::read_to_string(self.state().join(file)) {
+                let _ = Run::of(Command::new("kill").args(["-9", pid.trim()]));
+            }
         }
         if !std::thread::panicking() {
             let _ = fs::remove_dir_all(&self.folder);
