@@ -11,7 +11,7 @@ use time::format_description::well_known::Rfc3339;
 use super::error::Error;
 use super::print::Mode;
 use super::{ListArgs, Session, print, watch};
-use crate::client::Reply;
+use crate::client::{Client, Paging, Reply};
 use crate::client::requests::DeploymentCreate;
 use crate::client::types::{Deployment, DeploymentResult};
 
@@ -56,8 +56,8 @@ pub(super) struct FilterArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct StatusArgs {
-    /// Its id
-    id: String,
+    /// Its id; the newest deployment if left out
+    id: Option<String>,
     /// Follow it to its end; exit code 1 if it fails for any tenant
     #[arg(long, short)]
     watch: bool,
@@ -70,7 +70,8 @@ impl Command {
         match self {
             Self::Create(args) => format!("Deploying blueprint '{}'", args.blueprint),
             Self::List(_) => "Listing deployments".to_owned(),
-            Self::Status(args) => format!("Deployment '{}'", args.id),
+            Self::Status(StatusArgs { id: Some(id), .. }) => format!("Deployment '{id}'"),
+            Self::Status(_) => "Finding the newest deployment".to_owned(),
         }
     }
 
@@ -86,16 +87,36 @@ impl Command {
                 let none = "No deployments yet: tdb deployments create --blueprint BLUEPRINT --all";
                 session.print_list(&reply, |deployment| &deployment.id, list_text, none)
             }
-            Self::Status(args) if args.watch => {
-                let reply = watch::follow(&client, &args.id, session).await?;
-                print_outcome(&reply, session)
-            }
             Self::Status(args) => {
-                let reply = client.deployment_fetch(&args.id).await?;
+                let id = match args.id {
+                    Some(id) => id,
+                    None => newest(&client).await?,
+                };
+                if args.watch {
+                    let reply = watch::follow(&client, &id, session).await?;
+                    return print_outcome(&reply, session);
+                }
+                let reply = client.deployment_fetch(&id).await?;
                 print_status(&reply, session)
             }
         }
     }
+}
+
+/// Id of the deployment that was created last.
+async fn newest(client: &Client) -> Result<String, Error> {
+    let first = Paging {
+        limit: Some(1),
+        cursor: None,
+    };
+    let reply = client.deployment_list(None, &first).await?;
+    let newest = reply.value.into_iter().next();
+    newest.map(|deployment| deployment.id).ok_or_else(|| {
+        Error::usage(
+            "there is no deployment yet",
+            "start one: tdb deployments create --blueprint BLUEPRINT --all",
+        )
+    })
 }
 
 async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
