@@ -130,6 +130,8 @@ secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 choose_postgres_data() {
   if [ -s "$DEV/postgres.path" ]; then
     POSTGRES_DATA=$(cat "$DEV/postgres.path")
+    [ -e "$POSTGRES_DATA/PG_VERSION" ] || [ ! -e "$DEV/control/api-key" ] ||
+      die "the databases are gone from $POSTGRES_DATA, and control knows them; to start anew: rm -rf $DEV"
     return
   fi
   if as_postgres test -x "$DEV"; then
@@ -148,7 +150,7 @@ init_postgres() {
   [ -e "$POSTGRES_DATA/PG_VERSION" ] && return 0
   say "making a PostgreSQL cluster in $POSTGRES_DATA"
   rm -rf "$POSTGRES_DATA"
-  mkdir -p "$POSTGRES_DATA"
+  mkdir "$POSTGRES_DATA"
   [ "$(id -u)" != 0 ] || chown postgres: "$POSTGRES_DATA"
   # The password goes through a file that only the server's user can read.
   password=$POSTGRES_DATA.initdb
@@ -267,8 +269,9 @@ mkdir -p "$DEV/log"
 # Searchable, so that PostgreSQL's user reaches its own folder; every secret below is a file or a
 # folder that others cannot read.
 chmod 711 "$DEV"
-exec 9>"$DEV/lock"
-flock -n 9 || die "another make dev is running on $DEV"
+exec 9>>"$DEV/lock"
+flock -n 9 || die "another make dev is running on $DEV: process $(cat "$DEV/lock")"
+echo $$ >"$DEV/lock"
 rm -f "$DEV/ready"
 
 choose_postgres_data

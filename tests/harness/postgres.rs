@@ -153,7 +153,8 @@ fn template() -> &'static PathBuf {
     TEMPLATE.get_or_init(|| {
         let initdb = paths::postgres_bin().join("initdb");
         let version = Run::of(Command::new(&initdb).arg("--version")).out();
-        let version = version.rsplit(' ').next().unwrap_or_default().to_owned();
+        // "initdb (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)"
+        let version = version.split(' ').nth(2).unwrap_or_default();
         let template = paths::clusters().join(format!("template-{version}"));
         if template.is_dir() {
             return template;

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,7 +28,8 @@ struct Dev {
 impl Dev {
     fn new(test: &str) -> Self {
         let folder = paths::scratch(test);
-        let script = "for file in \"$1\"/.dev/*.pid; do kill -9 \"$(cat \"$file\")\"; done";
+        let script = "kill \"$(cat \"$1\"/.dev/lock)\"; sleep 10; \
+                      for file in \"$1\"/.dev/*.pid; do kill -9 \"$(cat \"$file\")\"; done";
         Self {
             _guard: Guard::new(script, &[folder.to_str().unwrap()]),
             folder,
@@ -225,7 +227,6 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
         "control/proxy-token",
         "postgres.password",
     ] {
-        use std::os::unix::fs::PermissionsExt;
         let mode = fs::metadata(dev.state().join(secret))
             .unwrap()
             .permissions()
@@ -235,7 +236,10 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
 
     // A second one on the same folder is told so and disturbs nothing.
     let second = Run::of(&mut dev.command()).error();
-    assert!(second.contains("another make dev is running"), "{second}");
+    assert!(
+        second.contains("another make dev is running on"),
+        "{second}"
+    );
     dev.stop();
     assert!(!parts.iter().any(|pid| alive(*pid)), "{parts:?}");
     for port in dev.ports {
@@ -267,6 +271,35 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
     let log = dev.process.as_ref().unwrap().log();
     assert!(log.contains("control has ended; its log is"), "{log}");
     dev.process = None;
+}
+
+#[test]
+fn make_dev_keeps_databases_where_their_server_can_reach_them() {
+    let mut dev = Dev::new("make_dev_path");
+    let closed = fs::Permissions::from_mode(0o700);
+    fs::set_permissions(&dev.folder, closed).unwrap();
+    for _ in 0..2 {
+        dev.start();
+        let data = dev
+            .bash(". .dev/env; echo \"$TENANTSDB_DEV_POSTGRES_DATA\"")
+            .out();
+        // Root's closed folders are closed to the server's user; one's own are not.
+        let moved = rustix::process::geteuid().is_root();
+        let elsewhere = !Path::new(&data).starts_with(&dev.folder);
+        assert_eq!(elsewhere, moved, "{data}");
+        assert!(Path::new(&data).join("PG_VERSION").exists(), "{data}");
+        dev.bash(". .dev/env; tdb servers list").ok();
+        dev.stop();
+    }
+    let data = fs::read_to_string(dev.state().join("postgres.path")).unwrap();
+    let data = Path::new(data.trim());
+    if !data.starts_with(&dev.folder) {
+        fs::remove_dir_all(data.parent().unwrap()).unwrap();
+    }
+    // The temporary directory was emptied, as a restart of the machine does.
+    let _ = fs::remove_dir_all(data);
+    let error = Run::of(&mut dev.command()).error();
+    assert!(error.contains("the databases are gone"), "{error}");
 }
 
 #[test]
