@@ -34,6 +34,8 @@ pub enum Code {
     PayloadTooLarge,
     /// The body did not arrive in time.
     RequestTimeout,
+    /// Too much at once; the same request may succeed later.
+    Unavailable,
     /// A database server cannot be reached now.
     ServerUnreachable,
     /// A database server answered with an error.

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::name::new_id;
 use crate::secret::MasterKey;
-use crate::store::Store;
+use crate::store::{Store, api_keys as rows};
 
 /// What `init` made. Both are shown once and stored as hashes.
 pub struct Initialised {
@@ -37,6 +37,14 @@ pub async fn init(config: &Config) -> Result<Initialised> {
     let mode = std::fs::Permissions::from_mode(0o600);
     std::fs::set_permissions(&path, mode).map_err(Error::internal)?;
     let mut write = store.write().await?;
+    // The keys are what makes it initialised: a crash before this transaction leaves nothing that
+    // anybody holds.
+    if rows::count(&mut write).await? > 0 {
+        return Err(Error::conflict(format!(
+            "{} is initialised already",
+            config.data.display()
+        )));
+    }
     let (_, api_key) = api_keys::create(&mut write, "initial").await?;
     let proxy_token = proxies::token_create(&mut write).await?;
     write.commit().await?;
@@ -45,4 +53,25 @@ pub async fn init(config: &Config) -> Result<Initialised> {
         api_key,
         proxy_token,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn keys_are_made_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let listen = ([127, 0, 0, 1], 0).into();
+        let data = dir.path().join("data");
+        let config = Config::new(data, listen, "localhost:6432".to_owned(), None).unwrap();
+        let made = init(&config).await.unwrap();
+        assert!(made.api_key.expose().starts_with("tdb_sk_"));
+        assert!(made.proxy_token.expose().starts_with("tdb_pt_"));
+        assert!(init(&config).await.is_err());
+        for path in [config.store_path(), config.master_key.clone()] {
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{}", path.display());
+        }
+    }
 }

@@ -53,27 +53,21 @@ pub(crate) struct Write<'a> {
 // === impl Store ===
 
 impl Store {
-    /// Makes an empty store at `path`.
+    /// Makes an empty store at `path`, or opens the one that is there.
     ///
     /// # Errors
     ///
-    /// There is one already, or the file cannot be written.
+    /// The file cannot be written.
     pub(crate) async fn create(path: &Path, epoch: &str) -> Result<Self> {
         let writer = dialect::open_writer(path, true).await?;
         migrate::run(&writer).await?;
-        let made = sqlx::query(
+        sqlx::query(
             "INSERT INTO meta (singleton, epoch, rev, rev_floor) VALUES (1, $1, 0, 0)
              ON CONFLICT DO NOTHING",
         )
         .bind(epoch)
         .execute(&writer)
         .await?;
-        if made.rows_affected() == 0 {
-            return Err(Error::conflict(format!(
-                "{} is initialised already",
-                path.display()
-            )));
-        }
         Self::load(path, writer).await
     }
 

@@ -44,7 +44,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Code::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         Code::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Code::ServerUnreachable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::ServerUnreachable | Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Code::ServerRefused => StatusCode::BAD_GATEWAY,
         Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -20,7 +20,7 @@ use super::extract::{self, Query};
 use super::routes::Routes;
 use crate::app;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::feed::Feed;
 use crate::feed::stream::{self, End, Resume};
 use crate::store::routes as rows;
@@ -62,9 +62,8 @@ async fn follow(
     let revisions = rows::revisions(&mut *context.store.read().await?).await?;
     let resume = resume.usable(context.store.epoch(), revisions);
     // A proxy that needs a snapshot may still serve what its disk held: it counts, and is behind.
-    let Some(attached) = Feed::attach(&context, &query.proxy, resume.unwrap_or(0)) else {
-        return Ok(StatusCode::SERVICE_UNAVAILABLE.into_response());
-    };
+    let attached = Feed::attach(&context, &query.proxy, resume.unwrap_or(0))
+        .ok_or_else(|| Error::new(Code::Unavailable, "too many proxies follow the feed"))?;
     if resume.is_none() {
         context
             .metrics

@@ -27,7 +27,7 @@ use super::{
         api_keys::create, api_keys::list, api_keys::delete,
         show,
     ),
-    modifiers(&ApiKeyRequired),
+    modifiers(&ApiKeyRequired, &OperationIds),
     security(("api_key" = []))
 )]
 pub(crate) struct Api;
@@ -60,6 +60,26 @@ impl Modify for ApiKeyRequired {
     }
 }
 
+/// Handlers are called `create` or `list` in every resource; in the document each has its own name.
+struct OperationIds;
+
+impl Modify for OperationIds {
+    fn modify(&self, document: &mut Document) {
+        for path in document.paths.paths.values_mut() {
+            for operation in [&mut path.get, &mut path.post, &mut path.delete]
+                .into_iter()
+                .flatten()
+            {
+                if let (Some(id), Some([tag])) =
+                    (&operation.operation_id, operation.tags.as_deref())
+                {
+                    operation.operation_id = Some(format!("{tag}_{id}").replace('-', "_"));
+                }
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -85,5 +105,18 @@ mod tests {
             .map(|(method, path)| ((*method).to_owned(), (*path).to_owned()))
             .collect();
         assert_eq!(described, routed);
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own() {
+        let document = serde_json::to_value(Api::openapi()).unwrap();
+        let mut seen = BTreeSet::new();
+        for methods in document["paths"].as_object().unwrap().values() {
+            for operation in methods.as_object().unwrap().values() {
+                let id = operation["operationId"].as_str().unwrap();
+                assert!(seen.insert(id.to_owned()), "{id}");
+            }
+        }
+        assert!(seen.contains("tenants_create"));
     }
 }

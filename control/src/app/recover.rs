@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tenantsdb_codecs::feed::id::DatabaseName;
 use tracing::Instrument as _;
+use tracing::instrument::Instrumented;
 
 use crate::context::{Context, Lock};
 use crate::error::{Code, Result};
@@ -50,48 +51,43 @@ async fn pass(context: &Arc<Context>) -> Result<()> {
     let unapplied = logins::unapplied(&mut read).await?;
     drop(read);
     for blueprint in workspaces_creating {
-        let span = tracing::info_span!("recover", workspace = blueprint.name);
-        note(
-            workspace_create(context, &blueprint.name)
-                .instrument(span.clone())
-                .await,
-            &span,
-        );
+        let span = tracing::info_span!("unfinished", workspace = blueprint.name);
+        attend(
+            context,
+            workspace_create(context, &blueprint.name).instrument(span),
+        )
+        .await;
     }
     for database in databases_creating {
-        let span = tracing::info_span!("recover", database = database.name);
-        note(
-            tenant_create(context, &database)
-                .instrument(span.clone())
-                .await,
-            &span,
-        );
+        let span = tracing::info_span!("unfinished", database = database.name);
+        attend(context, tenant_create(context, &database).instrument(span)).await;
     }
     for name in unapplied {
-        let span = tracing::info_span!("recover", database = name);
-        note(login(context, &name).instrument(span.clone()).await, &span);
+        let span = tracing::info_span!("unfinished", database = name);
+        attend(context, login(context, &name).instrument(span)).await;
     }
     for name in tenants_deleting {
-        let span = tracing::info_span!("recover", tenant = name);
-        note(
-            tenant_delete(context, &name).instrument(span.clone()).await,
-            &span,
-        );
+        let span = tracing::info_span!("unfinished", tenant = name);
+        attend(context, tenant_delete(context, &name).instrument(span)).await;
     }
     for blueprint in workspaces_deleting {
-        let span = tracing::info_span!("recover", workspace = blueprint.name);
-        note(
-            workspace_delete(context, &blueprint.name)
-                .instrument(span.clone())
-                .await,
-            &span,
-        );
+        let span = tracing::info_span!("unfinished", workspace = blueprint.name);
+        attend(
+            context,
+            workspace_delete(context, &blueprint.name).instrument(span),
+        )
+        .await;
     }
     Ok(())
 }
 
-fn note(done: Result<()>, span: &tracing::Span) {
-    if let Err(error) = done {
+/// Does one piece of work, unless the process is to stop.
+async fn attend(context: &Context, work: Instrumented<impl Future<Output = Result<()>>>) {
+    if context.shutdown.is_cancelled() {
+        return;
+    }
+    let span = work.span().clone();
+    if let Err(error) = work.await {
         let _entered = span.enter();
         tracing::warn!(%error, "not finished");
     }

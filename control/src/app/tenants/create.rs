@@ -318,3 +318,39 @@ async fn fail(context: &Context, database: &Database, reason: &str) -> Result<()
     write.commit().await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::tests::Running;
+    use crate::store::tests as rows;
+
+    #[tokio::test]
+    async fn what_is_not_ours_is_left_alone_and_what_cannot_be_cleaned_up_is_kept() {
+        let control = Running::start().await;
+        let context = &control.context;
+        // Nobody can log in to this server: whatever would be dropped there cannot be.
+        rows::server(&context.store, "s1", None).await;
+        rows::blueprint(&context.store, "s1").await;
+        rows::tenant(&context.store, "t", "s1", 0).await;
+        let mut read = context.store.read().await.unwrap();
+        let database = databases::fetch(&mut read, "a__t").await.unwrap().unwrap();
+        drop(read);
+
+        let failed = Error::from(provision::Error::Server {
+            sqlstate: "53100".to_owned(),
+            message: "disk full".to_owned(),
+        });
+        undo(context, &database, &failed).await.unwrap();
+        let kept = super::super::fetch(&mut context.store.read().await.unwrap(), "t")
+            .await
+            .unwrap();
+        assert_eq!(kept.databases[0].stage, Stage::Failed);
+        assert_eq!(kept.databases[0].reason, "disk full");
+
+        let refused = Error::from(provision::Error::Refused("somebody else's".to_owned()));
+        undo(context, &database, &refused).await.unwrap();
+        let mut read = context.store.read().await.unwrap();
+        assert!(tenants::fetch(&mut read, "t").await.unwrap().is_none());
+    }
+}
