@@ -5,15 +5,18 @@
 //! Admin logins run only statements written here; captured text runs as the blueprint's deploy login.
 
 mod postgres;
+mod table;
 
 use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::ServerTls;
 use tenantsdb_codecs::secret::Secret;
 
+#[cfg(test)]
+pub(crate) use self::postgres::tests::server as test_server;
+pub use self::table::{Column, Definition, Table};
 use crate::blueprint::{LedgerRow, Version};
 
 /// How to log in to a server as its administrator.
@@ -103,44 +106,6 @@ pub struct Failure {
     pub message: String,
     /// The statement that failed.
     pub statement: Option<String>,
-}
-
-/// A table, as people look at it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Table {
-    /// Schema.
-    pub schema: String,
-    /// Name, without schema.
-    pub name: String,
-    /// In their order.
-    pub columns: Vec<Column>,
-    /// By name.
-    pub indexes: Vec<Definition>,
-    /// By name.
-    pub constraints: Vec<Definition>,
-}
-
-/// A column of a table.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Column {
-    /// Name.
-    pub name: String,
-    /// Type as the server writes it: `character varying(40)`.
-    #[serde(rename = "type")]
-    pub type_name: String,
-    /// Whether it takes NULL.
-    pub nullable: bool,
-    /// Default, or what generates it.
-    pub default: Option<String>,
-}
-
-/// A named part of a table and its text as the server writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Definition {
-    /// Name.
-    pub name: String,
-    /// The server's own definition.
-    pub definition: String,
 }
 
 /// Why a verb could not do its work.

@@ -134,16 +134,12 @@ impl<'a> Texts<'a> {
     }
 
     fn statements(&mut self, group: &[Execution<'a>], excluded: &Excluded) -> Vec<Statement> {
-        self.from_wire(group, excluded)
-            .unwrap_or_else(|| self.from_ledger(group, excluded))
+        self.of_wire(group, excluded)
+            .unwrap_or_else(|| self.of_ledger(group, excluded))
     }
 
     /// A transaction lies in one stretch whole: the first that explains all of it.
-    fn from_wire(
-        &mut self,
-        group: &[Execution<'a>],
-        excluded: &Excluded,
-    ) -> Option<Vec<Statement>> {
+    fn of_wire(&mut self, group: &[Execution<'a>], excluded: &Excluded) -> Option<Vec<Statement>> {
         let pid = group.first()?.head()?.pid;
         let executions: Vec<&Execution<'a>> = group.iter().collect();
         self.wire.get_mut(&pid)?.iter_mut().find_map(|stretch| {
@@ -162,7 +158,7 @@ impl<'a> Texts<'a> {
     }
 
     /// Message by message, from the texts that the ledger kept.
-    fn from_ledger(&mut self, group: &[Execution<'a>], excluded: &Excluded) -> Vec<Statement> {
+    fn of_ledger(&mut self, group: &[Execution<'a>], excluded: &Excluded) -> Vec<Statement> {
         let mut messages: BTreeMap<i64, Vec<&Execution<'a>>> = BTreeMap::new();
         let mut firsts: HashMap<Message, i64> = HashMap::new();
         for execution in group {

@@ -10,7 +10,7 @@
 //! - [`database`]: closed creation, opening, dropping.
 //! - [`template`], [`tenant`], [`workspace`]: the three kinds of database.
 //! - [`ledger`]: the workspace's record of what took effect.
-//! - [`apply`], [`step`]: versions into one database, exactly once.
+//! - [`apply`], [`step`], [`session`]: versions into one database, exactly once.
 //! - [`introspect`], [`schema`]: tables as people look at them; everything, for the fingerprint.
 
 mod apply;
@@ -22,6 +22,7 @@ mod quote;
 mod register;
 mod roles;
 mod schema;
+mod session;
 mod step;
 mod template;
 mod tenant;
@@ -48,4 +49,4 @@ fn deploy_role(blueprint: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

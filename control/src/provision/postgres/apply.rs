@@ -7,16 +7,16 @@
 //! The statements are hostile text. They run in the session of the deploy login, which is no
 //! administrator and may enter only databases of its blueprint; `RESET ROLE` in them gets no
 //! further than that. What the deploy login could still do for later (give itself another
-//! password, share its membership, run code at COMMIT) is looked for before COMMIT: [`settle`].
+//! password, share its membership, run code at COMMIT) is looked for before COMMIT: [`Session::settle`].
 
 use std::time::Duration;
 
-use sqlx::postgres::PgConnection;
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+use sqlx::Connection as _;
 use tenantsdb_codecs::sql::{self, Effect};
 
-use super::connect::{Postgres, error_of};
+use super::connect::Postgres;
 use super::quote::ident;
+use super::session::{Piece, Session, Stop};
 use super::{deploy_role, owner_role, step};
 use crate::blueprint::{Origin, Statement, Version, version_name};
 use crate::provision::{Applied, Apply, Error, Failure};
@@ -29,8 +29,6 @@ const BACKOFF_MIN: Duration = Duration::from_millis(100);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// A session of ours that stops in the middle of a transaction lets its locks go.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
-/// Added to the server's own limit for a statement, after which a silent server is given up.
-const SILENCE: Duration = Duration::from_secs(30);
 
 /// Errors that pass: `lock_not_available`, `deadlock_detected`, `serialization_failure`,
 /// `too_many_connections`, `admin_shutdown`, `crash_shutdown`, `cannot_connect_now`.
@@ -38,33 +36,12 @@ const PASSING: &[&str] = &[
     "55P03", "40P01", "40001", "53300", "57P01", "57P02", "57P03",
 ];
 
-/// What stopped a version, and in which statement.
-pub(super) struct Stop {
-    pub(super) error: Error,
-    pub(super) statement: Option<String>,
-}
-
-/// One attempt's connection and what holds for all its statements.
-pub(super) struct Session<'a> {
-    pub(super) connection: PgConnection,
-    pub(super) addr: &'a str,
-    pub(super) apply: &'a Apply<'a>,
-    pub(super) owner: String,
-}
-
 /// A stretch of a version.
 enum Segment<'a> {
     /// Statements that share a transaction.
     Together(Vec<Piece<'a>>),
     /// A statement that cannot run inside one.
     Alone(Piece<'a>),
-}
-
-/// One statement to run.
-#[derive(Clone, Copy)]
-pub(super) struct Piece<'a> {
-    pub(super) text: &'a str,
-    pub(super) search_path: &'a str,
 }
 
 impl Postgres {
@@ -212,7 +189,8 @@ impl Session<'_> {
             .await
             .map_err(|stop| stop.within(text))?;
         self.run(&mark.sql(ordinal)).await?;
-        self.commit(ordinal, mark).await
+        // If the answer is lost, the next attempt reads the marker.
+        self.run("COMMIT").await
     }
 
     /// Sets the captured `search_path`, and sees that the statement before ended no transaction.
@@ -254,99 +232,11 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Commits. When the answer is lost, the next attempt reads the marker.
-    async fn commit(&mut self, ordinal: u32, mark: step::Mark) -> Result<(), Stop> {
-        self.run("COMMIT").await?;
-        // COMMIT of a failed transaction answers ROLLBACK, without an error.
-        if matches!(mark, step::Mark::Version) && self.marker().await? < ordinal {
-            return Err(refused("the server rolled the version back".to_owned()));
-        }
-        Ok(())
-    }
-
     /// The newest version that the database has.
     async fn marker(&mut self) -> Result<u32, Stop> {
         let sql = "SELECT coalesce(max(ordinal), 0) FROM tenantsdb.version";
         let (ordinal,) = self.row::<(i32,)>(sql, None).await?;
         u32::try_from(ordinal).map_err(|_| refused(format!("version marker {ordinal}")))
-    }
-
-    /// Runs one captured statement. Sent as a prepared statement: the server takes no second one in it.
-    pub(super) async fn statement(&mut self, text: &str) -> Result<(), Stop> {
-        let query = sqlx::query(AssertSqlSafe(text)).persistent(false);
-        let limit = self.apply.statement_timeout + SILENCE;
-        let done = query.execute(&mut self.connection);
-        match tokio::time::timeout(limit, done).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(Stop::from(error_of(self.addr, &error)).within(Some(text))),
-            Err(_) => Err(self.silent().within(Some(text))),
-        }
-    }
-
-    /// Runs statements of ours.
-    pub(super) async fn run(&mut self, sql: &str) -> Result<(), Stop> {
-        let done = self.connection.execute(sqlx::raw_sql(AssertSqlSafe(sql)));
-        match tokio::time::timeout(self.apply.statement_timeout + SILENCE, done).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error_of(self.addr, &error).into()),
-            Err(_) => Err(self.silent()),
-        }
-    }
-
-    /// The one row of a query of ours.
-    async fn row<T>(&mut self, sql: &str, parameter: Option<&str>) -> Result<T, Stop>
-    where
-        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
-    {
-        let mut query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
-        if let Some(parameter) = parameter {
-            query = query.bind(parameter.to_owned());
-        }
-        let row = query.fetch_one(&mut self.connection);
-        match tokio::time::timeout(self.apply.statement_timeout + SILENCE, row).await {
-            Ok(Ok(row)) => Ok(row),
-            Ok(Err(error)) => Err(error_of(self.addr, &error).into()),
-            Err(_) => Err(self.silent()),
-        }
-    }
-
-    /// The rows of a query of ours.
-    pub(super) async fn rows<T>(&mut self, sql: &str) -> Result<Vec<T>, Stop>
-    where
-        T: for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> + Send + Unpin,
-    {
-        let query = sqlx::query_as(AssertSqlSafe(sql)).persistent(false);
-        let rows = query.fetch_all(&mut self.connection);
-        match tokio::time::timeout(self.apply.statement_timeout + SILENCE, rows).await {
-            Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(error_of(self.addr, &error).into()),
-            Err(_) => Err(self.silent()),
-        }
-    }
-
-    fn silent(&self) -> Stop {
-        super::connect::unreachable(self.addr, "the server fell silent").into()
-    }
-}
-
-// === impl Stop ===
-
-impl From<Error> for Stop {
-    fn from(error: Error) -> Self {
-        Self {
-            error,
-            statement: None,
-        }
-    }
-}
-
-impl Stop {
-    /// Says in which statement it happened, where that is not known yet.
-    fn within(mut self, statement: Option<&str>) -> Self {
-        if self.statement.is_none() {
-            self.statement = statement.map(str::to_owned);
-        }
-        self
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgDatabaseError, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
 use tenantsdb_codecs::feed::route::ServerTls;
-use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore};
+use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
 use super::MAINTENANCE_DATABASE;
 use crate::provision::{Error, ServerLogin};
@@ -37,6 +37,8 @@ struct Inner {
     permits: Arc<Semaphore>,
     /// One for each blueprint: builders of templates hold it alone, those who clone share it.
     templates: Mutex<HashMap<String, Arc<RwLock<()>>>>,
+    /// Two sessions that alter one role at once fail with "tuple concurrently updated".
+    roles: tokio::sync::Mutex<()>,
 }
 
 /// An admin connection. Dropped, it is closed.
@@ -63,6 +65,7 @@ impl Postgres {
                 login,
                 permits: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
                 templates: Mutex::default(),
+                roles: tokio::sync::Mutex::default(),
             }),
         }
     }
@@ -76,11 +79,9 @@ impl Postgres {
     pub(super) async fn admin_in(&self, database: &str) -> Result<Admin, Error> {
         let permits = Arc::clone(&self.inner.permits);
         let addr = &self.inner.login.addr;
-        let permit = match tokio::time::timeout(ADMIN_WAIT, permits.acquire_owned()).await {
-            Ok(Ok(permit)) => permit,
-            Ok(Err(_)) | Err(_) => {
-                return Err(unreachable(addr, "all admin connections are busy"));
-            }
+        let permit = tokio::time::timeout(ADMIN_WAIT, permits.acquire_owned()).await;
+        let Ok(Ok(permit)) = permit else {
+            return Err(unreachable(addr, "all admin connections are busy"));
         };
         let login = &self.inner.login;
         let options = self
@@ -112,6 +113,11 @@ impl Postgres {
             .options(database, user, password)?
             .application_name(application_name);
         connect(&self.inner.login.addr, &options).await
+    }
+
+    /// Held while a blueprint's roles are changed.
+    pub(super) async fn roles_alone(&self) -> MutexGuard<'_, ()> {
+        self.inner.roles.lock().await
     }
 
     pub(super) fn addr(&self) -> &str {

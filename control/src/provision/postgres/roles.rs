@@ -1,5 +1,6 @@
 //! Roles: three for each blueprint, and a login for each tenant and workspace.
 
+use tenantsdb_codecs::scram::Verifier;
 use tenantsdb_codecs::secret::Secret;
 
 use super::connect::{Admin, Postgres};
@@ -9,6 +10,11 @@ use crate::provision::Error;
 
 /// Attributes that none of our roles has.
 const PLAIN: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
+
+/// As PostgreSQL itself takes them: `scram_iterations`, and SCRAM_DEFAULT_SALT_LEN in
+/// src/include/common/scram-common.h.
+const ITERATIONS: u32 = 4_096;
+const SALT_BYTES: usize = 16;
 
 /// Somebody made it between our look and our CREATE: `duplicate_object`, `unique_violation`.
 const ROLE_EXISTS: &[&str] = &["42710", "23505"];
@@ -20,11 +26,36 @@ impl Postgres {
         deploy_password: &Secret<String>,
     ) -> Result<(), Error> {
         let mut admin = self.admin().await?;
+        let alone = self.roles_alone().await;
         ensure_group(&mut admin, &owner_role(blueprint)).await?;
         ensure_group(&mut admin, &data_role(blueprint)).await?;
-        ensure_deploy(&mut admin, blueprint, deploy_password).await?;
+        drop(alone);
+        self.deploy_login(&mut admin, blueprint, deploy_password)
+            .await?;
         admin.close().await;
         Ok(())
+    }
+
+    /// Gives the deploy login its password and takes back whatever captured text changed in it.
+    /// Needed before each use: a login may change its own password and settings.
+    pub(super) async fn deploy_login(
+        &self,
+        admin: &mut Admin,
+        blueprint: &str,
+        password: &Secret<String>,
+    ) -> Result<(), Error> {
+        let verifier = verifier(password)?;
+        let name = deploy_role(blueprint);
+        let (role, owner) = (ident(&name), ident(&owner_role(blueprint)));
+        let _alone = self.roles_alone().await;
+        ensure_role(admin, &name, "NOLOGIN NOINHERIT").await?;
+        reset_settings(admin, &name).await?;
+        let password = literal(&verifier);
+        let sql = format!(
+            "ALTER ROLE {role} {PLAIN} LOGIN NOINHERIT PASSWORD {password} VALID UNTIL 'infinity'; \
+             GRANT {owner} TO {role}"
+        );
+        admin.run(&sql).await
     }
 
     pub(in crate::provision) async fn drop_blueprint(&self, blueprint: &str) -> Result<(), Error> {
@@ -95,23 +126,16 @@ pub(super) async fn ensure_login(
     admin.run(&sql).await
 }
 
-/// Gives the deploy login its password and takes back whatever captured text changed in it.
-/// Needed before each use: a login may change its own password and settings.
-pub(super) async fn ensure_deploy(
-    admin: &mut Admin,
-    blueprint: &str,
-    password: &Secret<String>,
-) -> Result<(), Error> {
-    let name = deploy_role(blueprint);
-    let (role, owner) = (ident(&name), ident(&owner_role(blueprint)));
-    ensure_role(admin, &name, "NOLOGIN NOINHERIT").await?;
-    reset_settings(admin, &name).await?;
-    let password = literal(password.expose());
-    let sql = format!(
-        "ALTER ROLE {role} {PLAIN} LOGIN NOINHERIT PASSWORD {password} VALID UNTIL 'infinity'; \
-         GRANT {owner} TO {role}"
-    );
-    admin.run(&sql).await
+/// What the server stores of a password. Sent in its place, so that the password itself never
+/// stands in a statement that the server may log.
+fn verifier(password: &Secret<String>) -> Result<String, Error> {
+    let mut salt = [0_u8; SALT_BYTES];
+    getrandom::fill(&mut salt).map_err(|error| Error::Server {
+        sqlstate: String::new(),
+        message: format!("no random bytes: {error}"),
+    })?;
+    let password = password.expose().as_bytes();
+    Ok(Verifier::derive(password, &salt, ITERATIONS).to_string())
 }
 
 /// Drops a role that may be gone. What it could own or be granted went with its database.

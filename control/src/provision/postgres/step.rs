@@ -6,8 +6,8 @@
 
 use tenantsdb_codecs::sql;
 
-use super::apply::{Piece, Session, Stop};
 use super::quote::literal;
+use super::session::{Piece, Session, Stop};
 use crate::blueprint::version_name;
 use crate::provision::Error;
 

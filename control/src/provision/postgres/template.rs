@@ -4,6 +4,7 @@
 //! gets its own name last: a template that is there is complete. Its fingerprint stands in the
 //! database's comment, since nobody can connect to it any more.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
@@ -12,7 +13,7 @@ use tenantsdb_codecs::secret::Secret;
 use super::connect::{Admin, Postgres};
 use super::database::{self, Source};
 use super::quote::{ident, literal};
-use super::{data_role, deploy_role, owner_role, roles};
+use super::{data_role, deploy_role, owner_role};
 use crate::blueprint::Version;
 use crate::provision::{Apply, Error};
 
@@ -115,7 +116,7 @@ impl Postgres {
         admin.run(&grants).await?;
         database::open(admin, &building).await?;
         self.furnish(&building, blueprint).await?;
-        roles::ensure_deploy(admin, blueprint, deploy_password).await?;
+        self.deploy_login(admin, blueprint, deploy_password).await?;
         let applied = self
             .apply(Apply {
                 database: &building,
@@ -204,7 +205,7 @@ pub(super) async fn drop_all(admin: &mut Admin, blueprint: &str) -> Result<(), E
 async fn drop_old(admin: &mut Admin, blueprint: &str, made: u32) -> Result<(), Error> {
     let mut others = templates(admin, blueprint).await?;
     others.retain(|(ordinal, _)| *ordinal != made);
-    others.sort_unstable_by(|a, b| b.0.cmp(&a.0));
+    others.sort_unstable_by_key(|(ordinal, _)| Reverse(*ordinal));
     for (_, template) in others.iter().skip(TEMPLATES_MAX - 1) {
         database::drop_database(admin, template).await?;
     }

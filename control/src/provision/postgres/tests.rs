@@ -6,5 +6,5 @@ mod apply;
 mod hostile;
 mod isolation;
 mod ledger;
-mod server;
+pub(crate) mod server;
 mod template;

@@ -159,6 +159,7 @@ async fn no_other_login_enters_a_database_that_is_being_made() {
 async fn the_deploy_login_enters_tenants_of_its_blueprint_only() {
     let blueprint = Blueprint::new("porter").await;
     let other = Blueprint::new("stranger").await;
+    blueprint.provisioner.register().await.unwrap();
     let _workspace = blueprint.workspace().await;
     let _mine = blueprint.tenant("acme", &[]).await;
     let _others = other.tenant("acme", &[]).await;

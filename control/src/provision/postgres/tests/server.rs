@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -24,8 +24,8 @@ const DEPLOY_PASSWORD: &str = "the-password-of-a-deploy-login";
 
 struct Server {
     port: u16,
-    /// Closed with this process; the shell at the other end then stops the server.
-    _stdin: ChildStdin,
+    /// Its standard input is closed with this process; the shell then stops the server.
+    _shell: Child,
 }
 
 /// A blueprint of a test's own, with its roles made.
@@ -145,10 +145,10 @@ impl Blueprint {
 }
 
 /// A plain session.
-pub(super) struct Client(pub(super) PgConnection);
+pub(crate) struct Client(PgConnection);
 
 impl Client {
-    pub(super) async fn login(
+    pub(crate) async fn login(
         database: &str,
         user: &str,
         password: &str,
@@ -165,20 +165,20 @@ impl Client {
         options.connect().await.map(Self)
     }
 
-    pub(super) async fn admin(database: &str) -> Self {
+    pub(crate) async fn admin(database: &str) -> Self {
         Self::login(database, "postgres", ADMIN_PASSWORD)
             .await
             .unwrap()
     }
 
     /// One Query message.
-    pub(super) async fn run(&mut self, sql: &str) {
+    pub(crate) async fn run(&mut self, sql: &str) {
         self.try_run(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    pub(super) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         self.0
             .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
             .await
@@ -198,7 +198,7 @@ impl Client {
     }
 
     /// First column of the first row, as text.
-    pub(super) async fn value(&mut self, sql: &str) -> String {
+    pub(crate) async fn value(&mut self, sql: &str) -> String {
         let rows = self.0.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
         let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let row = rows.first().unwrap_or_else(|| panic!("{sql}: no row"));
@@ -251,7 +251,7 @@ pub(super) fn verifier() -> String {
     Verifier::derive(PASSWORD.as_bytes(), b"sixteen bytes ok", 4096).to_string()
 }
 
-pub(super) fn admin_login() -> ServerLogin {
+pub(crate) fn admin_login() -> ServerLogin {
     ServerLogin {
         addr: format!("127.0.0.1:{}", server().port),
         tls: ServerTls::Disable,
@@ -311,7 +311,7 @@ fn start() -> Server {
     wait_ready(&bin, port);
     Server {
         port,
-        _stdin: child.stdin.take().unwrap(),
+        _shell: child,
     }
 }
 
