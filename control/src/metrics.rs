@@ -7,6 +7,9 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::store::{captures, routes, tenants};
 
+/// What every family's name starts with.
+const PREFIX: &str = "tenantsdb_control_";
+
 /// Counters since the start of the process.
 #[derive(Default)]
 pub(crate) struct Metrics {
@@ -19,7 +22,7 @@ pub(crate) struct Metrics {
     pub(crate) feed_slow: AtomicU64,
 }
 
-/// Name, kind and help of one family, then its samples.
+/// The text, family by family.
 struct Text(String);
 
 impl Metrics {
@@ -42,93 +45,88 @@ pub(crate) async fn render(context: &Context) -> Result<String> {
     let tenants = tenants::counts(&mut read).await?;
     let waiting = captures::waiting(&mut read).await?;
     drop(read);
-    let metrics = &context.metrics;
     let mut out = Text(String::new());
-    out.family(
-        "tenantsdb_control_answers_total",
-        "counter",
-        "Answers of the REST API, by class.",
-    );
-    for (class, count) in (1..=5).zip(&metrics.answers) {
-        let count = count.load(Ordering::Relaxed);
-        out.sample(
-            "tenantsdb_control_answers_total",
-            &format!("class=\"{class}xx\""),
-            count,
-        );
-    }
-    for (name, help, counter) in [
-        ("captures", "Captures that proxies sent.", &metrics.captures),
-        (
-            "versions_sealed",
-            "Versions made from workspaces.",
-            &metrics.versions_sealed,
-        ),
-        (
-            "seal_failures",
-            "Sealings that failed.",
-            &metrics.seal_failures,
-        ),
-        (
-            "feed_snapshots",
-            "Snapshots sent to proxies.",
-            &metrics.feed_snapshots,
-        ),
-        (
-            "feed_slow",
-            "Proxies dropped because they did not read.",
-            &metrics.feed_slow,
-        ),
-    ] {
-        let name = format!("tenantsdb_control_{name}_total");
-        out.family(&name, "counter", help);
-        out.sample(&name, "", counter.load(Ordering::Relaxed));
-    }
-    out.family(
-        "tenantsdb_control_tenants_count",
-        "gauge",
-        "Tenants, by status.",
-    );
+    counters(&mut out, &context.metrics);
+    let name = "tenants_count";
+    out.family(name, "gauge", "Tenants, by status.");
     for (status, count) in tenants {
-        out.sample(
-            "tenantsdb_control_tenants_count",
-            &format!("status=\"{status}\""),
-            count,
-        );
+        out.sample(name, &format!("{{status=\"{status}\"}}"), count);
     }
     let proxies = context.feed.states();
     let live = proxies.iter().filter(|proxy| proxy.live).count();
-    for (name, help, value) in [
-        ("routes_count", "Routes in force.", revisions.routes),
-        ("rev", "Newest revision of the routes.", revisions.newest),
-        (
-            "captures_waiting",
-            "Captures that no sealing has used.",
-            waiting.unsigned_abs(),
-        ),
-        (
-            "proxies_live",
-            "Proxies with a stream and a recent acknowledgement.",
-            live as u64,
-        ),
-    ] {
-        let name = format!("tenantsdb_control_{name}");
-        out.family(&name, "gauge", help);
-        out.sample(&name, "", value);
-    }
+    out.gauge("routes_count", "Routes in force.", revisions.routes);
+    out.gauge("rev", "Newest revision of the routes.", revisions.newest);
+    out.gauge(
+        "captures_waiting",
+        "Captures that no sealing has used.",
+        waiting,
+    );
+    out.gauge(
+        "proxies_live",
+        "Proxies with a stream that acknowledge.",
+        live,
+    );
     Ok(out.0)
 }
 
+fn counters(out: &mut Text, metrics: &Metrics) {
+    let name = "answers_total";
+    out.family(name, "counter", "Answers, by class of status.");
+    for (class, count) in (1..=5).zip(&metrics.answers) {
+        let labels = format!("{{class=\"{class}xx\"}}");
+        out.sample(name, &labels, count.load(Ordering::Relaxed));
+    }
+    out.counter(
+        "captures_total",
+        "Captures that proxies sent.",
+        &metrics.captures,
+    );
+    let sealed = &metrics.versions_sealed;
+    out.counter(
+        "versions_sealed_total",
+        "Versions made from workspaces.",
+        sealed,
+    );
+    out.counter(
+        "seal_failures_total",
+        "Sealings that failed.",
+        &metrics.seal_failures,
+    );
+    let snapshots = &metrics.feed_snapshots;
+    out.counter(
+        "feed_snapshots_total",
+        "Snapshots sent to proxies.",
+        snapshots,
+    );
+    let slow = &metrics.feed_slow;
+    out.counter(
+        "feed_slow_total",
+        "Proxies dropped because they did not read.",
+        slow,
+    );
+}
+
 impl Text {
+    fn counter(&mut self, name: &str, help: &str, counter: &AtomicU64) {
+        self.family(name, "counter", help);
+        self.sample(name, "", counter.load(Ordering::Relaxed));
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: impl std::fmt::Display) {
+        self.family(name, "gauge", help);
+        self.sample(name, "", value);
+    }
+
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let _ = writeln!(
+            self.0,
+            "# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}"
+        );
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
-        let _ = match labels {
-            "" => writeln!(self.0, "{name} {value}"),
-            labels => writeln!(self.0, "{name}{{{labels}}} {value}"),
-        };
+        // As above.
+        let _ = writeln!(self.0, "{PREFIX}{name}{labels} {value}");
     }
 }

@@ -2,6 +2,7 @@
 
 mod feed;
 mod idempotency;
+mod lifecycle;
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};

@@ -42,7 +42,7 @@ pub(crate) async fn run(context: Arc<Context>) {
 }
 
 /// One look at everything. What fails is logged and left for the next.
-async fn pass(context: &Arc<Context>) -> Result<()> {
+pub(crate) async fn pass(context: &Arc<Context>) -> Result<()> {
     let mut read = context.store.read().await?;
     let workspaces_creating = blueprints::at_stage(&mut read, Stage::Creating).await?;
     let workspaces_deleting = blueprints::at_stage(&mut read, Stage::Deleting).await?;
