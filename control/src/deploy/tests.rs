@@ -195,12 +195,12 @@ async fn a_deployment_that_makes_no_sense_is_refused() {
         ),
         (
             json!({"blueprint": "nonsense", "all": true, "version": "1.1"}),
-            422,
+            404,
             "unknown_version",
         ),
         (
             json!({"blueprint": "nonsense", "all": true, "version": "2"}),
-            422,
+            404,
             "unknown_version",
         ),
     ] {

@@ -89,15 +89,20 @@ pub(super) async fn close(admin: &mut Admin, database: &str) -> Result<(), Error
 
 /// Drops a database that may be gone, whoever is in it.
 pub(super) async fn drop_database(admin: &mut Admin, database: &str) -> Result<(), Error> {
-    if !exists(admin, database).await? {
+    // One whose DROP was cut off is invalid and takes nothing but another DROP
+    // (DATCONNLIMIT_INVALID_DB in PostgreSQL's pg_database.h).
+    let sql = "SELECT datconnlimit = -2 FROM pg_database WHERE datname = $1";
+    let Some(invalid) = admin.value::<bool>(sql, &[database]).await? else {
         return Ok(());
-    }
+    };
     let name = ident(database);
-    admin
-        .run(&format!(
-            "ALTER DATABASE {name} IS_TEMPLATE false ALLOW_CONNECTIONS false"
-        ))
-        .await?;
+    if !invalid {
+        admin
+            .run(&format!(
+                "ALTER DATABASE {name} IS_TEMPLATE false ALLOW_CONNECTIONS false"
+            ))
+            .await?;
+    }
     admin
         .run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
         .await

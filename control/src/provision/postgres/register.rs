@@ -69,19 +69,30 @@ async fn facts(admin: &mut Admin) -> Result<Facts, Error> {
 
 async fn close_standing_databases(admin: &mut Admin) -> Result<(), Error> {
     for database in STANDING_DATABASES {
-        let exists = "SELECT 1 FROM pg_database WHERE datname = $1";
-        if admin.value::<i32>(exists, &[database]).await?.is_none() {
-            continue;
-        }
         let revoke = format!(
             "REVOKE CONNECT, TEMPORARY ON DATABASE {} FROM PUBLIC",
             ident(database)
         );
-        if let Err(Error::Server { message, .. }) = admin.run(&revoke).await {
+        // Somebody else may be at the same row; what counts is that it is closed in the end.
+        let revoked = match is_open_to_all(admin, database).await? {
+            true => admin.run(&revoke).await,
+            false => Ok(()),
+        };
+        if let Err(Error::Server { message, .. }) = revoked
+            && is_open_to_all(admin, database).await?
+        {
             return Err(Error::Refused(format!(
                 "tenants could enter database {database} ({message}); run on the server: {revoke}"
             )));
         }
     }
     Ok(())
+}
+
+/// Whether a database is there and PUBLIC may connect to it, or make temporary objects in it.
+async fn is_open_to_all(admin: &mut Admin, database: &str) -> Result<bool, Error> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_database d, \
+               aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a \
+               WHERE d.datname = $1 AND a.grantee = 0)";
+    Ok(admin.value::<bool>(sql, &[database]).await? == Some(true))
 }
