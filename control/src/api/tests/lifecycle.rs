@@ -361,6 +361,21 @@ async fn a_tenant_that_a_deployment_passed_by_is_brought_up_to_it() {
 }
 
 #[tokio::test]
+async fn a_database_whose_drop_was_cut_off_is_dropped() {
+    let control = with_server().await;
+    workspace(&control, "cut").await;
+    tenant(&control, "acme", "cut").await;
+    let mut admin = Client::admin("postgres").await;
+    admin
+        .run("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'cut__acme'")
+        .await;
+    let path = "/v1/tenants/acme";
+    let deleted = control.request(Method::DELETE, path).send().await.unwrap();
+    expect(deleted, 202).await;
+    gone(&control, path).await;
+}
+
+#[tokio::test]
 async fn a_full_server_takes_no_more() {
     let control = with_server().await;
     workspace(&control, "full").await;
