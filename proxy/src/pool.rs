@@ -40,6 +40,12 @@ use crate::back::postgres::Connection;
 /// How often connections that have been idle for too long are looked for.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
+/// Idle connections that this process keeps to one server, over all databases and cores; beyond it the
+/// one that has been idle longest is closed. A server has about 100 connections for everybody
+/// (PostgreSQL's `max_connections`): were each database's kept until it is too old, tenants that come
+/// once a minute would shut out the next one.
+const IDLE_PER_SERVER_MAX: usize = 32;
+
 /// A server connection in its place of the budget. Dropped, it is closed and the place is free.
 #[derive(Debug)]
 pub(crate) struct Pooled {
@@ -70,6 +76,8 @@ impl Drop for Open {
 #[derive(Debug)]
 pub struct Pools {
     idle: RefCell<IdleSet>,
+    /// This core's share of [`IDLE_PER_SERVER_MAX`].
+    idle_per_server_max: usize,
     seat: Seat,
 }
 
@@ -81,6 +89,7 @@ impl Pools {
     pub fn new(context: &Context) -> Self {
         Self {
             idle: RefCell::default(),
+            idle_per_server_max: IDLE_PER_SERVER_MAX.div_ceil(context.config.cores.get()),
             seat: context.budgets.join(),
         }
     }
@@ -89,8 +98,16 @@ impl Pools {
     /// it, else to rest; or closes it, if who has waited longest needs its place.
     pub(crate) fn put_back(&self, pooled: Pooled) {
         let budget = Arc::clone(pooled.permit.budget());
-        if let Some(pooled) = budget.offer(self.seat.core, pooled) {
-            self.idle.borrow_mut().push(pooled, Instant::now());
+        let Some(pooled) = budget.offer(self.seat.core, pooled) else {
+            return;
+        };
+        let mut idle = self.idle.borrow_mut();
+        idle.push(pooled, Instant::now());
+        let excess = idle.take_excess(budget.place(), self.idle_per_server_max);
+        // Dropped outside of the borrow: its place may go to a session of this core.
+        drop(idle);
+        if let Some(excess) = &excess {
+            excess.permit.budget().idle_taken(self.seat.core);
         }
     }
 

@@ -36,6 +36,11 @@ impl Place {
             database: key.database.clone(),
         }
     }
+
+    /// Control's id of the server.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
 }
 
 /// The budgets of the process.
@@ -167,6 +172,14 @@ impl Budgets {
         for budget in &waited_for {
             self.make_room(budget);
         }
+    }
+}
+
+#[cfg(test)]
+impl Budgets {
+    /// Clients that wait now.
+    pub(crate) fn waiting(&self) -> usize {
+        self.budgets.iter().map(|budget| budget.lock().waiters.len()).sum()
     }
 }
 

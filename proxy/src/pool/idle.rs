@@ -9,12 +9,14 @@ use super::Pooled;
 use super::budget::{Budget, Place};
 use super::key::Key;
 
-/// Idle connections by database, each database's oldest first. A database has a handful: they are
-/// looked through one by one.
+/// Idle connections by server and database, each database's oldest first. A server has a few dozen
+/// ([`IdleSet::take_excess`]): they are looked through one by one.
 #[derive(Debug, Default)]
 pub(super) struct IdleSet {
-    databases: HashMap<Arc<Place>, Vec<Idle>>,
+    servers: HashMap<Box<str>, Databases>,
 }
+
+type Databases = HashMap<Arc<Place>, Vec<Idle>>;
 
 #[derive(Debug)]
 struct Idle {
@@ -25,7 +27,20 @@ struct Idle {
 impl IdleSet {
     pub(super) fn push(&mut self, pooled: Pooled, since: Instant) {
         let place = Arc::clone(pooled.permit.budget().place());
-        self.databases.entry(place).or_default().push(Idle { pooled, since });
+        let databases = self.servers.entry(place.server().into()).or_default();
+        databases.entry(place).or_default().push(Idle { pooled, since });
+    }
+
+    /// The connection that has been idle longest on the server of `place`, if more than `max` are.
+    pub(super) fn take_excess(&mut self, place: &Place, max: usize) -> Option<Pooled> {
+        let databases = self.servers.get(place.server())?;
+        if databases.values().map(Vec::len).sum::<usize>() <= max {
+            return None;
+        }
+        let since = |all: &Vec<Idle>| all.first().map(|idle| idle.since);
+        let (oldest, _) = databases.iter().min_by_key(|(_, all)| since(all))?;
+        let oldest = Arc::clone(oldest);
+        self.take_where(&oldest, |all| (!all.is_empty()).then_some(0))
     }
 
     /// The connection of that key that was used last: it is the warmest, and the others may age.
@@ -50,10 +65,14 @@ impl IdleSet {
     /// All that have been idle since before `deadline`.
     pub(super) fn take_older(&mut self, deadline: Instant) -> Vec<Pooled> {
         let mut taken = Vec::new();
-        self.databases.retain(|_, all| {
-            let young = all.iter().position(|idle| idle.since >= deadline).unwrap_or(all.len());
-            taken.extend(all.drain(..young).map(|idle| idle.pooled));
-            !all.is_empty()
+        self.servers.retain(|_, databases| {
+            databases.retain(|_, all| {
+                let young = all.iter().position(|idle| idle.since >= deadline);
+                let young = young.unwrap_or(all.len());
+                taken.extend(all.drain(..young).map(|idle| idle.pooled));
+                !all.is_empty()
+            });
+            !databases.is_empty()
         });
         taken
     }
@@ -63,10 +82,14 @@ impl IdleSet {
         place: &Place,
         find: impl FnOnce(&[Idle]) -> Option<usize>,
     ) -> Option<Pooled> {
-        let all = self.databases.get_mut(place)?;
+        let databases = self.servers.get_mut(place.server())?;
+        let all = databases.get_mut(place)?;
         let taken = all.remove(find(all)?);
         if all.is_empty() {
-            self.databases.remove(place);
+            databases.remove(place);
+        }
+        if databases.is_empty() {
+            self.servers.remove(place.server());
         }
         Some(taken.pooled)
     }
