@@ -11,9 +11,9 @@ use time::format_description::well_known::Rfc3339;
 use super::error::Error;
 use super::print::Mode;
 use super::{ListArgs, Session, print, watch};
-use crate::client::{Client, Paging, Reply};
 use crate::client::requests::DeploymentCreate;
 use crate::client::types::{Deployment, DeploymentResult};
+use crate::client::{Client, Paging, Reply};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
