@@ -3,7 +3,8 @@
 //!
 //! - [`id`]: blueprint, tenant and database names, and the rules they follow.
 //! - [`route`]: where a database lives and who may log in to it.
-//! - [`stream`]: the route feed, one JSON object a line: snapshot, then deltas, each with a revision.
+//! - [`stream`]: the route feed, one JSON object a line: snapshot, then deltas, each with a
+//!   revision.
 //! - [`capture`]: statements that a workspace session ran, as the wire saw them.
 
 pub mod capture;

@@ -40,10 +40,10 @@ use crate::back::postgres::Connection;
 /// How often connections that have been idle for too long are looked for.
 const TEND_EVERY: Duration = Duration::from_secs(1);
 
-/// Idle connections that this process keeps to one server, over all databases and cores; beyond it the
-/// one that has been idle longest is closed. A server has about 100 connections for everybody
-/// (PostgreSQL's `max_connections`): were each database's kept until it is too old, tenants that come
-/// once a minute would shut out the next one.
+/// Idle connections that this process keeps to one server, over all databases and cores; beyond it
+/// the one that has been idle longest is closed. A server has about 100 connections for everybody
+/// (PostgreSQL's `max_connections`): were each database's kept until it is too old, tenants that
+/// come once a minute would shut out the next one.
 const IDLE_PER_SERVER_MAX: usize = 32;
 
 /// A server connection in its place of the budget. Dropped, it is closed and the place is free.
@@ -148,7 +148,8 @@ impl Pools {
 }
 
 /// Looks after the idle connections of a core for as long as it runs: closes those that have been
-/// idle for too long, and those whose place another core's client waits for. One timer for the core.
+/// idle for too long, and those whose place another core's client waits for. One timer for the
+/// core.
 pub async fn tend(core: Rc<Core>) {
     let mut ticks = tokio::time::interval(TEND_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

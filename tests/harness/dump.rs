@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use crate::{Run, paths};
 
-/// The schema of a database as text that is equal for equal schemas: `pg_dump` without data, owners,
-/// privileges and the schema `tenantsdb`, less that schema's event triggers.
+/// The schema of a database as text that is equal for equal schemas: `pg_dump` without data,
+/// owners, privileges and the schema `tenantsdb`, less that schema's event triggers.
 ///
 /// # Panics
 ///
@@ -38,8 +38,8 @@ fn has_restrict_key() -> bool {
     })
 }
 
-/// Drops the entries of `tenantsdb`'s event triggers. An entry starts at a line `-- Name: …` between
-/// two lines `--` and reaches to the next.
+/// Drops the entries of `tenantsdb`'s event triggers. An entry starts at a line `-- Name: …`
+/// between two lines `--` and reaches to the next.
 fn without_own_triggers(dump: &str) -> String {
     // Event triggers stand last, and what closes every dump would go with them.
     let end = dump.find("\n--\n-- PostgreSQL database dump complete");

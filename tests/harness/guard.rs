@@ -1,7 +1,8 @@
 //! Cleaning up after a test process that was killed.
 //!
 //! A guard is a small shell that reads from a pipe whose other end only the test process holds. A
-//! line means that all is well and ends it; the end of the pipe means that the test process is gone.
+//! line means that all is well and ends it; the end of the pipe means that the test process is
+//! gone.
 
 use std::io::Write;
 use std::process::{Child, Command, Stdio};

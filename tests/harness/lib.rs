@@ -1,8 +1,8 @@
 //! What the end-to-end tests are made of: real servers and daemons as child processes, and the real
 //! clients that talk to them.
 //!
-//! A test starts a [`Fleet`] (PostgreSQL, control, proxies, each on free ports with data of its own),
-//! speaks to it through [`Tdb`], [`Api`] or a [`Database`], and drops it:
+//! A test starts a [`Fleet`] (PostgreSQL, control, proxies, each on free ports with data of its
+//! own), speaks to it through [`Tdb`], [`Api`] or a [`Database`], and drops it:
 //!
 //! ```no_run
 //! use tenantsdb_tests::Fleet;
@@ -13,9 +13,9 @@
 //! assert_eq!(acme.psql("SELECT count(*) FROM users").ok(), "0");
 //! ```
 //!
-//! What is started ends with the test, also when the test process is killed ([`guard`]). The logs of
-//! a test that failed stay where its output says. A missing program fails the test with the command
-//! that installs it; nothing is skipped.
+//! What is started ends with the test, also when the test process is killed ([`guard`]). The logs
+//! of a test that failed stay where its output says. A missing program fails the test with the
+//! command that installs it; nothing is skipped.
 //!
 //! - [`paths`], [`ports`], [`wait`], [`run`]: where things are, free ports, deadlines, commands.
 //! - [`guard`], [`process`]: child processes that cannot outlive the tests.

@@ -52,7 +52,8 @@ impl Proxy {
         proxy
     }
 
-    /// Starts the proxy again, after [`Self::kill`] or [`Self::stop`]; it is ready when this returns.
+    /// Starts the proxy again, after [`Self::kill`] or [`Self::stop`]; it is ready when this
+    /// returns.
     ///
     /// # Panics
     ///

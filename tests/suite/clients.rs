@@ -1,5 +1,5 @@
-//! The clients that people use work through the proxy unmodified: in plain TCP and over TLS with the
-//! proxy's certificate verified.
+//! The clients that people use work through the proxy unmodified: in plain TCP and over TLS with
+//! the proxy's certificate verified.
 
 use std::io::{Read, Write};
 use std::process::{Child, Command, Stdio};

@@ -51,7 +51,8 @@ fn logins_that_fail_say_why_and_no_more() {
     // The role's own password was changed behind control's back.
     let mut admin = fleet.postgres.admin("postgres");
     let sql = "ALTER ROLE myapp__acme PASSWORD 'changed';
-               SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'myapp__acme'";
+               SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+               WHERE usename = 'myapp__acme'";
     admin.batch_execute(sql).unwrap();
     drop(admin);
     let (state, text) = acme.refused();
@@ -146,8 +147,9 @@ fn rest_errors_are_problem_documents_with_stable_codes() {
                       "user": "postgres", "password": "x"});
     api.post("/v1/servers", &body)
         .problem(503, "server_unreachable");
-    let body = json!({"name": "second", "engine": "PostgreSQL",
-                      "address": format!("localhost:{}", fleet.postgres.port), "user": "postgres", "password": "wrong"});
+    let address = format!("localhost:{}", fleet.postgres.port);
+    let body = json!({"name": "second", "engine": "PostgreSQL", "address": address,
+                      "user": "postgres", "password": "wrong"});
     api.post("/v1/servers", &body)
         .problem(502, "server_refused");
 }

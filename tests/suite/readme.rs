@@ -2,8 +2,8 @@
 //! `make dev` promises about its end and its second run.
 //!
 //! The walk is every fenced block behind a line `<!-- walk -->`, run in order in one shell. A block
-//! behind `<!-- walk: output -->` is what the commands before it print. `<!-- walk: start -->` marks
-//! the command that starts everything.
+//! behind `<!-- walk: output -->` is what the commands before it print. `<!-- walk: start -->`
+//! marks the command that starts everything.
 
 use std::fs;
 use std::net::TcpStream;
@@ -38,7 +38,8 @@ impl Dev {
         }
     }
 
-    /// The command `make dev` with its own ports and folder, on the programs that are built already.
+    /// The command `make dev` with its own ports and folder, on the programs that are built
+    /// already.
     fn command(&self) -> Command {
         let mut command = Command::new("make");
         command

@@ -11,7 +11,8 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
-/// Exceptions: file, what is allowed there, why. Empty is the aim; nothing is added without a reason.
+/// Exceptions: file, what is allowed there, why. Empty is the aim; nothing is added without a
+/// reason.
 const EXCEPTIONS: &[(&str, Rule, &str)] = &[];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -24,7 +24,8 @@ pub struct Capture {
     pub statements: Vec<CapturedStatement>,
 }
 
-/// A statement that the server confirmed. It may have been rolled back since: what stands in the ledger counts.
+/// A statement that the server confirmed. It may have been rolled back since: what stands in the
+/// ledger counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapturedStatement {
     /// The statement alone, without the others of its Query message.

@@ -1,8 +1,9 @@
-//! Names: what a blueprint, a tenant and a database may be called, and how one is made from another.
+//! Names: what a blueprint, a tenant and a database may be called, and how one is made from
+//! another.
 //!
 //! A database name is `{blueprint}_dev` for the workspace and `{blueprint}__{tenant}` for a tenant.
-//! Neither half holds `__` or ends in `_`, so the first `__` is the only place to split; it is looked
-//! for before `_dev`, because `a__b_dev` is the tenant `b_dev` of the blueprint `a`.
+//! Neither half holds `__` or ends in `_`, so the first `__` is the only place to split; it is
+//! looked for before `_dev`, because `a__b_dev` is the tenant `b_dev` of the blueprint `a`.
 
 use std::fmt;
 

@@ -51,12 +51,14 @@ pub struct Server {
     pub tls: ServerTls,
 }
 
-/// One login of a database. Holds a verifier, never a password: it can check a proof and cannot make one.
+/// One login of a database. Holds a verifier, never a password: it can check a proof and cannot
+/// make one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
     /// User name, the same towards the client and towards the server.
     pub user: String,
-    /// PostgreSQL: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, byte for byte what the server's role has.
+    /// PostgreSQL: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, byte for byte what
+    /// the server's role has.
     pub verifier: String,
     /// Raised by each rotation; pooled connections of another generation are not used.
     pub generation: u64,

@@ -7,18 +7,19 @@
 //! {"end":{"rev":41}}                                   the proxy swaps the table in
 //! {"put":{"rev":42,"route":{…}}}                       from here on each line is a change
 //! {"drop":{"rev":43,"engine":"PostgreSQL","database":"myapp__acme"}}
-//! {"mark":{"rev":43}}                                  every 5 s, so that silence means a broken stream
+//! {"mark":{"rev":43}}                                  every 5 s: silence is a broken stream
 //! ```
 //!
-//! A proxy that names the current epoch and a revision that control still has the changes since gets
-//! no snapshot, only what follows. The file on a proxy's disk holds the lines of a snapshot.
+//! A proxy that names the current epoch and a revision that control still has the changes since
+//! gets no snapshot, only what follows. The file on a proxy's disk holds the lines of a snapshot.
 
 use serde::{Deserialize, Serialize};
 
 use super::id::Engine;
 use super::route::Route;
 
-/// Longest line, without its line feed, in bytes. A route is some hundreds; a longer line is a fault.
+/// Longest line, without its line feed, in bytes. A route is some hundreds; a longer line is a
+/// fault.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// One line of the feed.
