@@ -1,6 +1,7 @@
 //! What control is told at its start, resolved and checked; immutable from then on.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
@@ -9,6 +10,10 @@ use crate::error::{Error, Result};
 pub const STORE_FILE: &str = "control.db";
 /// Name of the master key's file in the data directory, if no other path is given.
 pub const MASTER_KEY_FILE: &str = "master.key";
+
+/// Measured on a server with two cores: four do most in a second, more of them only wait for each
+/// other's commits.
+pub const DEPLOY_WORKERS: NonZeroU16 = NonZeroU16::new(4).expect("four is not zero");
 
 /// Where things are and what addresses people are shown.
 #[derive(Clone, Debug)]
@@ -21,6 +26,8 @@ pub struct Config {
     pub postgres_address: String,
     /// The file of the key that seals secrets.
     pub master_key: PathBuf,
+    /// Tenants of one database server that a deployment works on at once.
+    pub deploy_workers: NonZeroU16,
 }
 
 impl Config {
@@ -42,6 +49,7 @@ impl Config {
             listen,
             postgres_address,
             master_key,
+            deploy_workers: DEPLOY_WORKERS,
         })
     }
 

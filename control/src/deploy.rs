@@ -16,10 +16,6 @@ use tokio::sync::Notify;
 
 pub(crate) use self::runner::run;
 
-/// Targets of one server that are worked on at once. Measured on two cores: 4 workers do most in a
-/// second, more of them only wait for each other's commits.
-pub(crate) const WORKERS_PER_SERVER: usize = 4;
-
 /// Wakes the runner when there is a new deployment.
 #[derive(Debug, Default)]
 pub(crate) struct Wake(Notify);

@@ -2,13 +2,14 @@
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use tenantsdb_control::config::Config;
+use tenantsdb_control::config::{Config, DEPLOY_WORKERS};
 use tenantsdb_control::daemon::Daemon;
 use tenantsdb_control::init::init;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -75,6 +76,13 @@ struct Run {
         default_value = "127.0.0.1:6432"
     )]
     postgres_address: String,
+    /// Tenants of one database server that a deployment works on at once.
+    #[arg(
+        long,
+        env = "TENANTSDB_DEPLOY_WORKERS",
+        default_value_t = DEPLOY_WORKERS
+    )]
+    deploy_workers: NonZeroU16,
 }
 
 fn main() -> ExitCode {
@@ -127,12 +135,13 @@ async fn make(place: Place) -> anyhow::Result<()> {
 }
 
 async fn serve(run: Run) -> anyhow::Result<()> {
-    let config = Config::new(
+    let mut config = Config::new(
         run.place.data,
         run.listen.listen,
         run.postgres_address,
         run.place.master_key_file,
     )?;
+    config.deploy_workers = run.deploy_workers;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let daemon = Daemon::start(config).await?;

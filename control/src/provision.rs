@@ -106,6 +106,8 @@ pub struct Failure {
     pub message: String,
     /// The statement that failed.
     pub statement: Option<String>,
+    /// The server could not be reached, in all the attempts that were made.
+    pub unreachable: bool,
 }
 
 /// Why a verb could not do its work.
@@ -137,7 +139,7 @@ pub enum Error {
         /// The version that failed.
         ordinal: u32,
         /// What the server said.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// The server answered with an error.
     #[error("{message}")]

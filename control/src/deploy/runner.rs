@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
 
-use super::{WORKERS_PER_SERVER, plan, target};
+use super::{plan, target};
 use crate::app::template;
 use crate::blueprint::Version;
 use crate::context::Context;
@@ -100,7 +100,7 @@ async fn attempt(context: &Arc<Context>, id: &str) -> Result<()> {
         let reason = error.detail();
         tracing::warn!(%error, "the version cannot be deployed");
         let mut write = context.store.write().await?;
-        deployments::fail_open(&mut write, id, None, reason).await?;
+        deployments::fail_pending(&mut write, id, None, reason).await?;
         deployments::finish(&mut write, id, reason).await?;
         write.commit().await?;
         return Ok(());
@@ -141,11 +141,7 @@ async fn server(
         Ok(password) => password,
         Err(error) => {
             tracing::warn!(%error, server_id, "the server is not ready for a deployment");
-            let mut write = context.store.write().await?;
-            let reason = error.detail();
-            deployments::fail_open(&mut write, &deployment.id, Some(&server_id), reason).await?;
-            write.commit().await?;
-            return Ok(());
+            return fail_server(context, &deployment.id, &server_id, error.detail()).await;
         }
     };
     let work = Work {
@@ -155,7 +151,7 @@ async fn server(
         server_id,
         deploy_password,
     };
-    let workers = (0..WORKERS_PER_SERVER).map(|_| worker(&work));
+    let workers = (0..context.config.deploy_workers.get()).map(|_| worker(&work));
     for done in join_all(workers).await {
         done?;
     }
@@ -170,8 +166,26 @@ async fn worker(work: &Work) -> Result<()> {
         write.commit().await?;
         let Some(claimed) = claimed else { break };
         let span = tracing::info_span!("target", database = claimed.database);
-        target::settle(work, &claimed).instrument(span).await?;
+        let unreachable = target::settle(work, &claimed).instrument(span).await?;
+        if let Some(reason) = unreachable {
+            // A minute of attempts for each of thousands of targets helps nobody; those that are
+            // done are passed over by the next deployment.
+            fail_server(&work.context, &work.deployment.id, &work.server_id, &reason).await?;
+        }
     }
+    Ok(())
+}
+
+/// Fails what nobody works on yet of a server that is of no use.
+async fn fail_server(
+    context: &Context,
+    deployment: &str,
+    server_id: &str,
+    reason: &str,
+) -> Result<()> {
+    let mut write = context.store.write().await?;
+    deployments::fail_pending(&mut write, deployment, Some(server_id), reason).await?;
+    write.commit().await?;
     Ok(())
 }
 

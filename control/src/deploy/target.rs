@@ -29,8 +29,9 @@ enum Ready {
     Not(Outcome),
 }
 
-/// Brings one database up to the deployment's version and records what became of it.
-pub(super) async fn settle(work: &Work, target: &Target) -> Result<()> {
+/// Brings one database up to the deployment's version and records what became of it. Gives the
+/// reason if its server cannot be reached.
+pub(super) async fn settle(work: &Work, target: &Target) -> Result<Option<String>> {
     let started = Instant::now();
     let mut outcome = match ready(work, target).await? {
         Ready::Not(outcome) => outcome,
@@ -51,7 +52,8 @@ pub(super) async fn settle(work: &Work, target: &Target) -> Result<()> {
         databases::ordinal_set(&mut write, target.engine, &target.database, ordinal).await?;
     }
     write.commit().await?;
-    Ok(())
+    let unreachable = outcome.failure.filter(|failure| failure.unreachable);
+    Ok(unreachable.map(|failure| failure.message))
 }
 
 /// Waits for a database that is being made.
@@ -138,6 +140,7 @@ fn failed(cause: Option<(u32, Failure)>, reason: &str) -> Outcome {
                 sqlstate: None,
                 message: reason.to_owned(),
                 statement: None,
+                unreachable: false,
             },
         ),
     };

@@ -368,8 +368,8 @@ pub(crate) async fn settle(conn: &mut Conn, target: &Target, outcome: &Outcome) 
     Ok(())
 }
 
-/// Fails all targets that are still to be done, of one server or of all, for the same reason.
-pub(crate) async fn fail_open(
+/// Fails all targets that nobody works on yet, of one server or of all, for the same reason.
+pub(crate) async fn fail_pending(
     conn: &mut Conn,
     id: &str,
     server_id: Option<&str>,
@@ -378,7 +378,7 @@ pub(crate) async fn fail_open(
     sqlx::query(
         "UPDATE deployment_targets SET status = 'failed', error = $3
          WHERE deployment = $1 AND ($2 IS NULL OR server_id = $2)
-           AND status IN ('pending', 'running')",
+           AND status = 'pending'",
     )
     .bind(id)
     .bind(server_id)
@@ -512,7 +512,7 @@ mod tests {
                 .unwrap();
             settle(&mut write, &target, &outcome(status)).await.unwrap();
         }
-        fail_open(&mut write, "dep_1", Some("srv_two"), "gone")
+        fail_pending(&mut write, "dep_1", Some("srv_two"), "gone")
             .await
             .unwrap();
         finish(&mut write, "dep_1", "").await.unwrap();

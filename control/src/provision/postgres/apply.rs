@@ -123,14 +123,12 @@ impl Session<'_> {
     async fn version(&mut self, version: &Version) -> Result<(), Stop> {
         let segments = segments(version)?;
         let whole = segments.len() == 1 && matches!(segments.first(), Some(Segment::Together(_)));
-        let steps = if whole {
-            Vec::new()
-        } else {
-            self.steps(version.ordinal).await?
-        };
         for (number, segment) in (0_i32..).zip(&segments) {
-            let state = steps.iter().find(|step| step.number == number);
-            if state.is_some_and(|step| step.done) {
+            let begun = match whole {
+                true => None,
+                false => self.begun(version.ordinal, number).await?,
+            };
+            if begun.as_ref().is_some_and(|step| step.done) {
                 continue;
             }
             let last = usize::try_from(number).is_ok_and(|number| number + 1 == segments.len());
@@ -142,7 +140,7 @@ impl Session<'_> {
             match segment {
                 Segment::Together(pieces) => self.together(version.ordinal, pieces, mark).await?,
                 Segment::Alone(piece) => {
-                    self.alone(version.ordinal, number, *piece, mark, state)
+                    self.alone(version.ordinal, number, *piece, mark, begun)
                         .await?;
                 }
             }
@@ -170,15 +168,14 @@ impl Session<'_> {
             IDLE_IN_TRANSACTION.as_millis(),
         ))
         .await?;
-        let marker = self.marker().await?;
+        let sql = "SELECT max(ordinal), pg_current_xact_id()::text FROM tenantsdb.version";
+        let (last, xid) = self.row::<(i32, String)>(sql, None).await?;
+        let marker = marker_of(last)?;
         if marker >= ordinal {
             // Another worker was here first.
             self.run("ROLLBACK").await?;
             return Ok(());
         }
-        let (xid,) = self
-            .row::<(String,)>("SELECT pg_current_xact_id()::text", None)
-            .await?;
         self.run(&format!("SET LOCAL ROLE {}", self.owner)).await?;
         for piece in pieces {
             self.prepare_for(piece, &xid).await?;
@@ -188,9 +185,8 @@ impl Session<'_> {
         self.settle(&xid, marker)
             .await
             .map_err(|stop| stop.within(text))?;
-        self.run(&mark.sql(ordinal)).await?;
         // If the answer is lost, the next attempt reads the marker.
-        self.run("COMMIT").await
+        self.run(&format!("{}; COMMIT", mark.sql(ordinal))).await
     }
 
     /// Sets the captured `search_path`, and sees that the statement before ended no transaction.
@@ -226,17 +222,17 @@ impl Session<'_> {
                 "a statement changes roles, which versions cannot".to_owned(),
             ));
         }
-        if u32::try_from(last) != Ok(marker) {
+        if marker_of(last)? != marker {
             return Err(refused("a statement writes the version marker".to_owned()));
         }
         Ok(())
     }
 
     /// The newest version that the database has.
-    async fn marker(&mut self) -> Result<u32, Stop> {
+    pub(super) async fn marker(&mut self) -> Result<u32, Stop> {
         let sql = "SELECT coalesce(max(ordinal), 0) FROM tenantsdb.version";
         let (ordinal,) = self.row::<(i32,)>(sql, None).await?;
-        u32::try_from(ordinal).map_err(|_| refused(format!("version marker {ordinal}")))
+        marker_of(ordinal)
     }
 }
 
@@ -287,6 +283,10 @@ fn pieces(statement: &Statement) -> Vec<Piece<'_>> {
     texts.into_iter().map(piece).collect()
 }
 
+fn marker_of(ordinal: i32) -> Result<u32, Stop> {
+    u32::try_from(ordinal).map_err(|_| refused(format!("version marker {ordinal}")))
+}
+
 fn same_transaction(now: Option<&str>, xid: &str) -> Result<(), Stop> {
     if now == Some(xid) {
         return Ok(());
@@ -309,6 +309,7 @@ fn passes(error: &Error) -> bool {
 }
 
 fn failure(stop: Stop, from: Option<u32>, to: Option<u32>) -> Failure {
+    let unreachable = matches!(stop.error, Error::Unreachable { .. });
     let (sqlstate, message) = match stop.error {
         Error::Server { sqlstate, message } if !sqlstate.is_empty() => (Some(sqlstate), message),
         other => (None, other.to_string()),
@@ -319,6 +320,7 @@ fn failure(stop: Stop, from: Option<u32>, to: Option<u32>) -> Failure {
         sqlstate,
         message,
         statement: stop.statement,
+        unreachable,
     }
 }
 

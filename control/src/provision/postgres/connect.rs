@@ -101,6 +101,17 @@ impl Postgres {
         })
     }
 
+    /// Does something over an admin connection to the maintenance database, and closes it.
+    pub(super) async fn admin_once<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Admin) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut admin = self.admin().await?;
+        let done = work(&mut admin).await;
+        admin.close().await;
+        done
+    }
+
     /// A connection of a blueprint's deploy login. It is not one of the admin connections.
     pub(super) async fn deployer_in(
         &self,

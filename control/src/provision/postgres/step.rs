@@ -29,7 +29,6 @@ pub(super) enum Mark {
 
 /// A step that was begun before.
 pub(super) struct Step {
-    pub(super) number: i32,
     pub(super) done: bool,
     /// Oids of the indexes that were there before, separated by commas.
     indexes_before: String,
@@ -53,18 +52,26 @@ impl Mark {
 }
 
 impl Session<'_> {
-    /// The steps of a version that were begun.
-    pub(super) async fn steps(&mut self, ordinal: u32) -> Result<Vec<Step>, Stop> {
+    /// The step, if it was begun before. From here to the end of the step, no other session is at
+    /// one of this database.
+    pub(super) async fn begun(&mut self, ordinal: u32, number: i32) -> Result<Option<Step>, Stop> {
+        self.hold_steps().await?;
+        if self.marker().await? >= ordinal {
+            // Another worker was here first.
+            return Ok(Some(Step {
+                done: true,
+                indexes_before: String::new(),
+            }));
+        }
         let sql = format!(
-            "SELECT step, state = 'done', indexes_before FROM tenantsdb.step WHERE ordinal = {ordinal}"
+            "SELECT state = 'done', indexes_before FROM tenantsdb.step \
+             WHERE ordinal = {ordinal} AND step = {number}"
         );
-        let rows = self.rows::<(i32, bool, String)>(&sql).await?;
-        let step = |(number, done, indexes_before)| Step {
-            number,
+        let rows = self.rows::<(bool, String)>(&sql).await?;
+        Ok(rows.into_iter().next().map(|(done, indexes_before)| Step {
             done,
             indexes_before,
-        };
-        Ok(rows.into_iter().map(step).collect())
+        }))
     }
 
     /// Runs a statement outside a transaction and leaves `mark`.
@@ -74,19 +81,20 @@ impl Session<'_> {
         number: i32,
         piece: Piece<'_>,
         mark: Mark,
-        begun: Option<&Step>,
+        begun: Option<Step>,
     ) -> Result<(), Stop> {
-        self.hold_steps().await?;
-        let settled = match begun {
-            Some(step) => self.repair(step, piece).await?,
-            None => {
-                self.intend(ordinal, number).await?;
-                false
-            }
+        let again = begun.is_some();
+        let step = match begun {
+            Some(step) => step,
+            None => self.intend(ordinal, number).await?,
         };
+        let settled = again && self.repair(&step, piece).await?;
         if !settled && let Err(stop) = self.outside_transaction(piece).await {
-            let done_before = begun.is_some() && gone(&stop) && drops(piece.text);
+            let done_before = again && gone(&stop) && drops(piece.text);
             if !done_before {
+                // A half-built index slows every write down. If this fails too, the next attempt
+                // begins with it.
+                let _ = self.repair(&step, piece).await;
                 return Err(stop);
             }
         }
@@ -123,13 +131,18 @@ impl Session<'_> {
         .into())
     }
 
-    async fn intend(&mut self, ordinal: u32, number: i32) -> Result<(), Stop> {
-        self.run(&format!(
+    /// Commits the intent, with what was there before.
+    async fn intend(&mut self, ordinal: u32, number: i32) -> Result<Step, Stop> {
+        let sql = format!(
             "INSERT INTO tenantsdb.step (ordinal, step, state, indexes_before) \
              SELECT {ordinal}, {number}, 'intent', coalesce(string_agg(indexrelid::text, ','), '') \
-             FROM pg_index WHERE indexrelid >= 16384"
-        ))
-        .await
+             FROM pg_index WHERE indexrelid >= 16384 RETURNING indexes_before"
+        );
+        let (indexes_before,) = self.row::<(String,)>(&sql, None).await?;
+        Ok(Step {
+            done: false,
+            indexes_before,
+        })
     }
 
     /// Undoes or completes what a broken attempt left. True if nothing is left to do.

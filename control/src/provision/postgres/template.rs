@@ -1,7 +1,8 @@
 //! Templates: one database for each of the newest versions, which tenants are cloned from.
 //!
-//! A template is built under another name by replaying the blueprint into an empty database, and
-//! gets its own name last: a template that is there is complete. Its fingerprint stands in the
+//! A template is built under another name by replaying the blueprint into an empty database (or what
+//! is new of it into a clone of the template before, which was made that way), and gets its own
+//! name last: a template that is there is complete. Its fingerprint stands in the
 //! database's comment, since nobody can connect to it any more.
 
 use std::cmp::Reverse;
@@ -15,7 +16,7 @@ use super::database::{self, Source};
 use super::quote::{ident, literal};
 use super::{data_role, deploy_role, owner_role};
 use crate::blueprint::Version;
-use crate::provision::{Apply, Error};
+use crate::provision::{Apply, Error, Fingerprint};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
 /// being cloned from it.
@@ -46,19 +47,16 @@ impl Postgres {
         let ordinal = versions.last().map_or(0, |version| version.ordinal);
         let template = template_database(blueprint, ordinal);
         let lock = self.template_lock(blueprint);
-        let mut admin = self.admin().await?;
-        if database::exists(&mut admin, &template).await? {
-            admin.close().await;
+        if self.has_database(&template).await? {
             return Ok(());
         }
-        admin.close().await;
         let _alone = lock.write().await;
-        let mut admin = self.admin().await?;
-        if !database::exists(&mut admin, &template).await? {
-            self.build(&mut admin, blueprint, deploy_password, versions)
-                .await?;
-            drop_old(&mut admin, blueprint, ordinal).await?;
+        if self.has_database(&template).await? {
+            return Ok(());
         }
+        self.build(blueprint, deploy_password, versions).await?;
+        let mut admin = self.admin().await?;
+        drop_old(&mut admin, blueprint, ordinal).await?;
         admin.close().await;
         Ok(())
     }
@@ -71,24 +69,18 @@ impl Postgres {
     ) -> Result<(), Error> {
         let template = template_database(blueprint, ordinal);
         let workspace = self.schema(workspace_database).await?;
-        let mut admin = self.admin().await?;
-        let comment = "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database \
-                       WHERE datname = $1";
-        let recorded = admin.value::<String>(comment, &[&template]).await?;
-        let Some(recorded) = recorded else {
-            return Err(Error::NoTemplate(ordinal));
-        };
-        if recorded == workspace.fingerprint().0 {
-            admin.close().await;
+        let recorded = self.recorded_fingerprint(&template).await?;
+        if recorded.ok_or(Error::NoTemplate(ordinal))? == workspace.fingerprint().0 {
             return Ok(());
         }
         // Only to be able to say what differs is the template looked into again.
         let lock = self.template_lock(blueprint);
         let _alone = lock.write().await;
-        database::open(&mut admin, &template).await?;
+        self.admin_once(async |admin| database::open(admin, &template).await)
+            .await?;
         let schema = self.schema(&template).await;
-        database::close(&mut admin, &template).await?;
-        admin.close().await;
+        self.admin_once(async |admin| database::close(admin, &template).await)
+            .await?;
         let differences = schema?.differences(&workspace);
         if differences.is_empty() {
             return Ok(());
@@ -96,27 +88,38 @@ impl Postgres {
         Err(Error::NotDeployable(differences))
     }
 
+    async fn has_database(&self, name: &str) -> Result<bool, Error> {
+        self.admin_once(async |admin| database::exists(admin, name).await)
+            .await
+    }
+
+    /// What the comment of a template says; `None` if the template is not there.
+    async fn recorded_fingerprint(&self, template: &str) -> Result<Option<String>, Error> {
+        let sql = "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database \
+                   WHERE datname = $1";
+        self.admin_once(async |admin| admin.value::<String>(sql, &[template]).await)
+            .await
+    }
+
+    /// No admin connection is held while another is asked for: builders of other blueprints may
+    /// hold the rest.
     async fn build(
         &self,
-        admin: &mut Admin,
         blueprint: &str,
         deploy_password: &Secret<String>,
         versions: &[Version],
     ) -> Result<(), Error> {
         let building = building_database(blueprint);
-        // What a crash left is not looked at.
-        database::drop_database(admin, &building).await?;
-        database::create_closed(admin, &building, Source::Empty).await?;
-        let grants = format!(
-            "GRANT CREATE ON DATABASE {0} TO {1}; GRANT CONNECT ON DATABASE {0} TO {2}",
-            ident(&building),
-            ident(&owner_role(blueprint)),
-            ident(&deploy_role(blueprint)),
-        );
-        admin.run(&grants).await?;
-        database::open(admin, &building).await?;
-        self.furnish(&building, blueprint).await?;
-        self.deploy_login(admin, blueprint, deploy_password).await?;
+        let ordinal = versions.last().map_or(0, |version| version.ordinal);
+        let furnished = self
+            .admin_once(async |admin| {
+                self.deploy_login(admin, blueprint, deploy_password).await?;
+                begin(admin, blueprint, &building, ordinal).await
+            })
+            .await?;
+        if !furnished {
+            self.furnish(&building, blueprint).await?;
+        }
         let applied = self
             .apply(Apply {
                 database: &building,
@@ -130,29 +133,19 @@ impl Postgres {
             .await;
         if let Err(failure) = applied {
             let ordinal = failure.to.map_or(0, |ordinal| ordinal.saturating_add(1));
-            database::drop_database(admin, &building).await?;
-            return Err(Error::Replay { ordinal, failure });
+            self.admin_once(async |admin| database::drop_database(admin, &building).await)
+                .await?;
+            return Err(Error::Replay {
+                ordinal,
+                failure: Box::new(failure),
+            });
         }
         let fingerprint = self.schema(&building).await?.fingerprint();
-        let ordinal = versions.last().map_or(0, |version| version.ordinal);
-        let revoke = format!(
-            "REVOKE CONNECT ON DATABASE {0} FROM {1}; COMMENT ON DATABASE {0} IS {2}",
-            ident(&building),
-            ident(&deploy_role(blueprint)),
-            literal(&fingerprint.0),
-        );
-        admin.run(&revoke).await?;
-        database::close(admin, &building).await?;
-        let (from, to) = (
-            ident(&building),
-            ident(&template_database(blueprint, ordinal)),
-        );
-        admin
-            .run(&format!("ALTER DATABASE {from} IS_TEMPLATE true"))
-            .await?;
-        admin
-            .run(&format!("ALTER DATABASE {from} RENAME TO {to}"))
-            .await
+        let template = template_database(blueprint, ordinal);
+        self.admin_once(async |admin| {
+            complete(admin, blueprint, (&building, &template), &fingerprint).await
+        })
+        .await
     }
 
     /// What is the same in all templates: rights of the blueprint's roles, and the version marker.
@@ -177,6 +170,60 @@ impl Postgres {
         admin.close().await;
         Ok(())
     }
+}
+
+/// Makes the database that is to become a template, open to the deploy login: a clone of the newest
+/// template before it, or an empty one. Says whether it is a clone, which has all but the rights on
+/// the database itself.
+async fn begin(
+    admin: &mut Admin,
+    blueprint: &str,
+    building: &str,
+    ordinal: u32,
+) -> Result<bool, Error> {
+    // What a crash left is not looked at.
+    database::drop_database(admin, building).await?;
+    let mut earlier = templates(admin, blueprint).await?;
+    earlier.retain(|(other, _)| *other < ordinal);
+    let newest = earlier.into_iter().max();
+    let source = match &newest {
+        Some((_, template)) => Source::Template(template),
+        None => Source::Empty,
+    };
+    database::create_closed(admin, building, source).await?;
+    let grants = format!(
+        "GRANT CREATE ON DATABASE {0} TO {1}; GRANT CONNECT ON DATABASE {0} TO {2}",
+        ident(building),
+        ident(&owner_role(blueprint)),
+        ident(&deploy_role(blueprint)),
+    );
+    admin.run(&grants).await?;
+    database::open(admin, building).await?;
+    Ok(newest.is_some())
+}
+
+/// Closes the database for good and gives it its name.
+async fn complete(
+    admin: &mut Admin,
+    blueprint: &str,
+    (building, template): (&str, &str),
+    fingerprint: &Fingerprint,
+) -> Result<(), Error> {
+    let revoke = format!(
+        "REVOKE CONNECT ON DATABASE {0} FROM {1}; COMMENT ON DATABASE {0} IS {2}",
+        ident(building),
+        ident(&deploy_role(blueprint)),
+        literal(&fingerprint.0),
+    );
+    admin.run(&revoke).await?;
+    database::close(admin, building).await?;
+    let (from, to) = (ident(building), ident(template));
+    admin
+        .run(&format!("ALTER DATABASE {from} IS_TEMPLATE true"))
+        .await?;
+    admin
+        .run(&format!("ALTER DATABASE {from} RENAME TO {to}"))
+        .await
 }
 
 /// Schema public belongs to the blueprint, and what the owner makes, tenants may fill and read.

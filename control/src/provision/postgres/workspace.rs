@@ -33,12 +33,14 @@ impl Postgres {
         admin.run(&roles::act_as_owner(&name, &owner_name)).await?;
         // Open, and without CONNECT for anybody, until the ledger is there.
         database::open(&mut admin, &name).await?;
+        admin.close().await;
         let mut inside = self.admin_in(&name).await?;
         let data = ident(&data_role(blueprint));
         inside
             .run(&format!("{}; {LEDGER}", public_schema(&owner, &data)))
             .await?;
         inside.close().await;
+        let mut admin = self.admin().await?;
         admin
             .run(&format!(
                 "GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {database}"

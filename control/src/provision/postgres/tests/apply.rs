@@ -176,6 +176,16 @@ async fn an_index_built_without_a_transaction_is_repaired_after_a_crash() {
         (Some("23505"), Some(1))
     );
     let mut admin = Client::admin("steps__acme").await;
+    let broken = "SELECT count(*)::text FROM pg_index WHERE NOT indisvalid";
+    assert_eq!(admin.value(broken).await, "0");
+    // A crash in the middle of the build.
+    admin
+        .run(
+            "CREATE INDEX one ON t (x); SET allow_system_table_mods = on; \
+             UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'one'::regclass; \
+             ALTER INDEX one OWNER TO steps_owner",
+        )
+        .await;
     acme.run("DELETE FROM t").await;
     assert_eq!(blueprint.apply("acme", &v[..2]).await.unwrap().to, 2);
     let valid = "SELECT string_agg(indexrelid::regclass || ' ' || indisvalid, ',') FROM pg_index \
