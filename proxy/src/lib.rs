@@ -14,6 +14,8 @@ pub mod context;
 pub mod core;
 pub mod listener;
 
+#[cfg(test)]
+mod fake;
 pub mod front;
 mod inbox;
 mod nonce;

@@ -106,7 +106,8 @@ type Sending<'a> = Option<Pin<Box<dyn Future<Output = ()> + 'a>>>;
 pub(crate) struct Ended {
     /// How it ended.
     pub(crate) end: End,
-    /// The server is between two batches and nothing is under way in either direction.
+    /// The server is between two batches, nothing is under way in either direction, and all that it
+    /// has said of its settings is known.
     pub(crate) settled: bool,
     /// The server still works on something.
     pub(crate) busy: bool,
@@ -178,13 +179,16 @@ where
 
     fn poll(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'a>) -> Poll<End> {
         loop {
-            if let Some(capture) = sending {
-                if capture.as_mut().poll(cx).is_ready() {
-                    *sending = None;
-                    self.to_client.lift();
-                }
+            if let Some(capture) = sending
+                && capture.as_mut().poll(cx).is_ready()
+            {
+                *sending = None;
+                self.to_client.lift();
             }
             if let Poll::Ready(end) = self.poll_to_server(cx) {
+                return Poll::Ready(end);
+            }
+            if let Poll::Ready(end) = self.poll_linger(cx) {
                 return Poll::Ready(end);
             }
             if let Poll::Ready(end) = self.poll_to_client(cx) {
@@ -217,12 +221,12 @@ where
         match close {
             Ok(Close::Goodbye) => {
                 self.linger = Some(Box::pin(tokio::time::sleep(LINGER)));
-                return Poll::Pending;
+                Poll::Pending
             }
             // It may have left a word of farewell; the other lane reads it, then meets the end.
             Err(Fail::Write(error)) => {
                 self.server_deaf = Some(error);
-                return Poll::Pending;
+                Poll::Pending
             }
             Ok(Close::Eof) => Poll::Ready(End::ClientGone(None)),
             Err(Fail::Read(error)) => Poll::Ready(End::ClientGone(Some(error))),
@@ -254,8 +258,9 @@ where
         let Some(linger) = &mut self.linger else {
             return Poll::Pending;
         };
-        let over = linger.as_mut().poll(cx).is_ready();
-        if over || self.is_idle() {
+        let late = linger.as_mut().poll(cx).is_ready();
+        let answered = self.traffic.pipeline.owed() == 0 && self.to_client.is_empty();
+        if late || answered {
             return Poll::Ready(End::Goodbye);
         }
         Poll::Pending
@@ -272,7 +277,6 @@ where
             && self.to_server.is_empty()
             && self.client_skim.at_boundary()
             && self.server_skim.at_boundary()
-            && !self.traffic.unrecorded
     }
 
     /// Whether the server may be at work. In a transaction that has been left it only waits.
@@ -284,7 +288,7 @@ where
 
     fn ended(self, end: End) -> Ended {
         Ended {
-            settled: self.is_settled(),
+            settled: self.is_settled() && !self.traffic.unrecorded,
             busy: self.is_busy(),
             client_at_boundary: self.server_skim.at_boundary() && self.to_client.is_empty(),
             server_explained: self.traffic.server_tag == Some(ServerTag::ERROR_RESPONSE),

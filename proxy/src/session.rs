@@ -19,7 +19,9 @@ pub(crate) struct Session {
 impl Session {
     /// A new one.
     pub(crate) fn new() -> Self {
-        Self { id: random_hex::<ID_BYTES>() }
+        Self {
+            id: random_hex::<ID_BYTES>(),
+        }
     }
 
     /// What everything that is logged about this session stands in. Database and user follow once

@@ -94,9 +94,9 @@ impl Error {
     /// Whether the server does not let in a login that the proxy's route lets in.
     pub(crate) fn is_login_refused(&self) -> bool {
         match self {
-            Self::Refused(refused) => {
-                refused.sqlstate.is_some_and(|sqlstate| sqlstate.class() == "28")
-            }
+            Self::Refused(refused) => refused
+                .sqlstate
+                .is_some_and(|sqlstate| sqlstate.class() == "28"),
             Self::Scram(scram::Error::SaltChanged | scram::Error::Refused) | Self::Method => true,
             _ => false,
         }
@@ -139,7 +139,9 @@ impl std::fmt::Display for Refused {
 
 impl std::fmt::Debug for CancelKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CancelKey").field("pid", &self.pid).finish_non_exhaustive()
+        f.debug_struct("CancelKey")
+            .field("pid", &self.pid)
+            .finish_non_exhaustive()
     }
 }
 

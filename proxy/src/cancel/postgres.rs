@@ -120,7 +120,11 @@ impl CancelKeys {
     /// nothing either way but the end of its connection, which tells it that the server has acted.
     pub(crate) async fn cancel(context: &Context, pid: i32, secret: &[u8]) {
         let session = context.cancel.find(pid, secret);
-        let outcome = if session.is_some() { Outcome::Ok } else { Outcome::Failed };
+        let outcome = if session.is_some() {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
         context.metrics.cancels.increment(outcome);
         let Some(session) = session else {
             debug!("cancel request with an unknown key");
@@ -152,7 +156,10 @@ impl Session {
             return None;
         }
         requests.under_way += 1;
-        Some(UnderWay { session: self, acted: false })
+        Some(UnderWay {
+            session: self,
+            acted: false,
+        })
     }
 
     fn requests(&self) -> MutexGuard<'_, Requests> {
@@ -163,7 +170,9 @@ impl Session {
 /// Shows no secret.
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Session").field("server_key", &self.server_key).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("server_key", &self.server_key)
+            .finish_non_exhaustive()
     }
 }
 
@@ -202,7 +211,10 @@ impl Registration {
                     return !requests.uncertain;
                 }
             }
-            if timeout_at(deadline, self.session.settled.notified()).await.is_err() {
+            if timeout_at(deadline, self.session.settled.notified())
+                .await
+                .is_err()
+            {
                 return false;
             }
         }

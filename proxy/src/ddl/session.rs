@@ -139,7 +139,12 @@ impl Inspect {
         }
         let statements = self.block.ready(status)?;
         self.captures += 1;
-        let Author { session, database, user, pid } = &self.author;
+        let Author {
+            session,
+            database,
+            user,
+            pid,
+        } = &self.author;
         Some(Capture {
             id: format!("{session}:{}", self.captures),
             database: database.clone(),
@@ -203,10 +208,16 @@ impl Inspect {
 
     fn closed(&mut self) {
         match self.queue.pop() {
-            Some(Asked::Close { kind: Kind::Statement, name }) => {
+            Some(Asked::Close {
+                kind: Kind::Statement,
+                name,
+            }) => {
                 self.statements.remove(&name);
             }
-            Some(Asked::Close { kind: Kind::Portal, name }) => {
+            Some(Asked::Close {
+                kind: Kind::Portal,
+                name,
+            }) => {
                 self.portals.remove(&name);
             }
             _ => self.lose(),

@@ -98,7 +98,9 @@ pub async fn refuse_full(core: Rc<Core>, stream: TcpStream, _peer: SocketAddr) {
 async fn open(core: &Core, stream: TcpStream) -> Option<Opened> {
     let context = &core.context;
     let deadline = Instant::now() + context.config.handshake_timeout;
-    let place = timeout_at(deadline, context.limits.handshake()).await.ok()?;
+    let place = timeout_at(deadline, context.limits.handshake())
+        .await
+        .ok()?;
     let acceptor = context.tls.acceptor();
     let handshake = handshake::handshake(stream, acceptor.as_deref());
     let (mut client, startup) = match timeout_at(deadline, handshake).await {
@@ -111,7 +113,7 @@ async fn open(core: &Core, stream: TcpStream) -> Option<Opened> {
         Ok(Err(stray)) => {
             refuse::note(context, &stray.refusal);
             if let Some(client) = stray.client {
-                refuse::tell(client, &stray.refusal).await;
+                refuse::tell(*client, &stray.refusal).await;
             }
             return None;
         }
@@ -120,7 +122,9 @@ async fn open(core: &Core, stream: TcpStream) -> Option<Opened> {
             return None;
         }
     };
-    Span::current().record("database", &startup.database).record("user", &startup.user);
+    Span::current()
+        .record("database", &startup.database)
+        .record("user", &startup.user);
     match begin(core, &mut client, &startup, deadline, place).await {
         Ok((proved, pooled, key, place)) => Some(Opened {
             client,
@@ -148,7 +152,9 @@ async fn begin(
 ) -> Result<(Proved, Pooled, Registration, DatabasePermit), Refusal> {
     let context = &core.context;
     let login = login::login(client, startup, context);
-    let proved = timeout_at(deadline, login).await.map_err(|_| Refusal::TooSlow)??;
+    let proved = timeout_at(deadline, login)
+        .await
+        .map_err(|_| Refusal::TooSlow)??;
     drop(place);
     let place = admit(context, &proved.route)?;
     let request = pool::Request {
@@ -157,7 +163,10 @@ async fn begin(
         client_key: &proved.client_key,
         settings: startup.settings.clone(),
     };
-    let refused = |error| Refusal::Checkout { database: startup.database.clone(), error };
+    let refused = |error| Refusal::Checkout {
+        database: startup.database.clone(),
+        error,
+    };
     let mut pooled = pool::checkout(core, request).await.map_err(refused)?;
     let connection = &mut pooled.connection;
     if !startup.application_name.is_empty() {
@@ -183,18 +192,31 @@ fn admit(context: &Context, route: &Route) -> Result<DatabasePermit, Refusal> {
         return Err(Refusal::Draining);
     }
     if route.status == Status::Suspended {
-        return Err(Refusal::Suspended { database: route.database.clone() });
+        return Err(Refusal::Suspended {
+            database: route.database.clone(),
+        });
     }
     let place = context.limits.database(route);
-    place.ok_or_else(|| Refusal::DatabaseFull { database: route.database.clone() })
+    place.ok_or_else(|| Refusal::DatabaseFull {
+        database: route.database.clone(),
+    })
 }
 
 /// From the first ReadyForQuery to the end of both connections, or of one.
 async fn run(core: &Core, session: &Session, opened: Opened) {
     info!("session begins");
     let context = &core.context;
-    let Opened { client, mut pooled, key, route, user, _place } = opened;
-    let Client { mut stream, inbox, .. } = client;
+    let Opened {
+        client,
+        mut pooled,
+        key,
+        route,
+        user,
+        _place,
+    } = opened;
+    let Client {
+        mut stream, inbox, ..
+    } = client;
     let connection = &mut pooled.connection;
     let inspect = (route.kind == Kind::Workspace).then(|| {
         Box::new(Inspect::new(Author {
@@ -214,17 +236,26 @@ async fn run(core: &Core, session: &Session, opened: Opened) {
     .run(&context.drain)
     .await;
     report(context, &ended);
+    // The server connection does not wait for a client that is slow to go.
     Box::pin(async {
-        farewell::farewell(stream, &ended).await;
-        release::release(core, &route, pooled, key, &ended).await;
+        tokio::join!(
+            release::release(core, &route, pooled, key, &ended),
+            farewell::farewell(stream, &ended),
+        )
     })
     .await;
 }
 
 fn report(context: &Context, ended: &Ended) {
     let (to_server, to_client) = ended.bytes;
-    context.metrics.relayed_bytes.add(Direction::ClientToServer, to_server);
-    context.metrics.relayed_bytes.add(Direction::ServerToClient, to_client);
+    context
+        .metrics
+        .relayed_bytes
+        .add(Direction::ClientToServer, to_server);
+    context
+        .metrics
+        .relayed_bytes
+        .add(Direction::ServerToClient, to_client);
     match ended.end.fault() {
         Some(kind) => {
             context.metrics.faults.increment(kind);
@@ -233,3 +264,6 @@ fn report(context: &Context, ended: &Ended) {
         None => debug!(end = %ended.end, to_server, to_client, "session ended"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -179,7 +179,10 @@ impl Budgets {
 impl Budgets {
     /// Clients that wait now.
     pub(crate) fn waiting(&self) -> usize {
-        self.budgets.iter().map(|budget| budget.lock().waiters.len()).sum()
+        self.budgets
+            .iter()
+            .map(|budget| budget.lock().waiters.len())
+            .sum()
     }
 }
 
@@ -199,7 +202,10 @@ impl Seat {
 
 impl Budget {
     fn new(place: Arc<Place>) -> Self {
-        Self { place, state: Mutex::default() }
+        Self {
+            place,
+            state: Mutex::default(),
+        }
     }
 
     pub(super) fn place(&self) -> &Arc<Place> {
@@ -310,12 +316,16 @@ impl State {
 
 impl Permit {
     fn new(budget: &Arc<Budget>) -> Self {
-        Self { budget: Some(Arc::clone(budget)) }
+        Self {
+            budget: Some(Arc::clone(budget)),
+        }
     }
 
     /// What it is a place in.
     pub(super) fn budget(&self) -> &Arc<Budget> {
-        self.budget.as_ref().expect("only a dropped permit has none")
+        self.budget
+            .as_ref()
+            .expect("only a dropped permit has none")
     }
 }
 

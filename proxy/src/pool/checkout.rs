@@ -114,7 +114,9 @@ impl Pools {
         key: &Arc<Key>,
         deadline: Instant,
     ) -> Result<Grant, Error> {
-        let budget = context.budgets.of(key, request.route.limits.server_connections_max);
+        let budget = context
+            .budgets
+            .of(key, request.route.limits.server_connections_max);
         let granted = match budget.acquire(self.seat.core, key) {
             Acquired::Now(permit) => return Ok(Grant::Permit(permit)),
             Acquired::Full => return Err(Error::QueueFull),
@@ -139,12 +141,20 @@ async fn open(
     permit: Permit,
     deadline: Instant,
 ) -> Result<Pooled, Error> {
-    let Request { route, login: who, client_key, .. } = request;
+    let Request {
+        route,
+        login: who,
+        client_key,
+        ..
+    } = request;
     let identity = Identity {
         database: &route.database,
         user: &who.user,
         settings: &key.settings,
-        credential: Credential::Key { client: client_key, verifier: &who.verifier },
+        credential: Credential::Key {
+            client: client_key,
+            verifier: &who.verifier,
+        },
     };
     let deadline = deadline.min(Instant::now() + context.config.connect_timeout);
     let opened = timeout_at(deadline, async {
@@ -152,10 +162,19 @@ async fn open(
         login(stream, identity).await
     });
     let opened = opened.await.unwrap_or(Err(postgres::Error::TimedOut));
-    let outcome = if opened.is_ok() { Outcome::Ok } else { Outcome::Failed };
+    let outcome = if opened.is_ok() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed
+    };
     context.metrics.server_connects.increment(outcome);
     let connection = opened?;
-    Ok(Pooled { connection, key, permit, _open: Open::new(context) })
+    Ok(Pooled {
+        connection,
+        key,
+        permit,
+        _open: Open::new(context),
+    })
 }
 
 impl Request<'_> {

@@ -28,7 +28,10 @@ impl IdleSet {
     pub(super) fn push(&mut self, pooled: Pooled, since: Instant) {
         let place = Arc::clone(pooled.permit.budget().place());
         let databases = self.servers.entry(place.server().into()).or_default();
-        databases.entry(place).or_default().push(Idle { pooled, since });
+        databases
+            .entry(place)
+            .or_default()
+            .push(Idle { pooled, since });
     }
 
     /// The connection that has been idle longest on the server of `place`, if more than `max` are.
@@ -58,7 +61,8 @@ impl IdleSet {
     /// A connection of the login of `key` that an older password opened.
     pub(super) fn take_outdated(&mut self, key: &Key) -> Option<Pooled> {
         self.take_where(&Place::of(key), |all| {
-            all.iter().position(|idle| idle.pooled.key.is_outdated_by(key))
+            all.iter()
+                .position(|idle| idle.pooled.key.is_outdated_by(key))
         })
     }
 

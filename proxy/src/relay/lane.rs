@@ -80,7 +80,10 @@ impl Lane {
             pass: 0,
             seen: 0,
         });
-        Self { rest, ..Self::default() }
+        Self {
+            rest,
+            ..Self::default()
+        }
     }
 
     /// Whether all that was read has been written.
@@ -124,7 +127,10 @@ impl Lane {
                 return Poll::Ready(Ok(Close::Goodbye));
             }
             match scratch::with(|buf| self.poll_chunk(cx, from, to, gate, buf)) {
-                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(Close::Eof)),
+                Poll::Ready(Ok(0)) => {
+                    ready!(self.poll_flush(cx, to))?;
+                    return Poll::Ready(Ok(Close::Eof));
+                }
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(fail)) => return Poll::Ready(Err(fail)),
                 Poll::Pending => {
@@ -157,7 +163,10 @@ impl Lane {
             }
         }
         self.note(look.flow);
-        if let Some(rest) = chunk.get(at..).filter(|rest| !rest.is_empty() && !self.is_over(at, look)) {
+        if let Some(rest) = chunk
+            .get(at..)
+            .filter(|rest| !rest.is_empty() && !self.is_over(at, look))
+        {
             self.rest = Some(Rest {
                 buf: Leftover::copy(rest),
                 at: 0,
@@ -187,7 +196,11 @@ impl Lane {
     ) -> Poll<Result<(), Fail>> {
         // Taken out while it is worked on, and put back if it is to wait.
         while let Some(mut rest) = self.rest.take() {
-            while let Some(out) = rest.buf.get(rest.at..rest.pass).filter(|out| !out.is_empty()) {
+            while let Some(out) = rest
+                .buf
+                .get(rest.at..rest.pass)
+                .filter(|out| !out.is_empty())
+            {
                 match self.poll_write(cx, to, out)? {
                     Poll::Ready(written) => rest.at += written,
                     Poll::Pending => {
@@ -251,6 +264,3 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 }
-
-#[cfg(test)]
-mod tests;

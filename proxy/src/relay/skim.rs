@@ -77,7 +77,11 @@ impl Skim {
                 message = at;
                 let flow = rest.first().map_or(Flow::On, |tag| watch.begins(*tag));
                 if flow != Flow::On {
-                    return Ok(Look { pass: at, seen: at, flow });
+                    return Ok(Look {
+                        pass: at,
+                        seen: at,
+                        flow,
+                    });
                 }
             }
             let (taken, header) = self.walk.step(rest)?;
@@ -87,10 +91,18 @@ impl Skim {
                 None => self.body(rest.get(..taken).unwrap_or_default(), watch)?,
             };
             if flow != Flow::On {
-                return Ok(Look { pass: message, seen: at, flow });
+                return Ok(Look {
+                    pass: message,
+                    seen: at,
+                    flow,
+                });
             }
         }
-        Ok(Look { pass: at, seen: at, flow: Flow::On })
+        Ok(Look {
+            pass: at,
+            seen: at,
+            flow: Flow::On,
+        })
     }
 
     fn header(&mut self, header: Header, watch: &mut impl Watch) -> Flow {

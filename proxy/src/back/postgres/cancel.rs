@@ -11,11 +11,7 @@ use crate::tls::dial::Dialer;
 /// Asks the server to cancel what the connection with this key runs, and waits until the server has
 /// closed: only then has its signal been sent, and can no longer hit what runs there later. Protected
 /// as the connection itself is. Cancel safe; the deadline is the caller's.
-pub(crate) async fn cancel(
-    server: &Server,
-    dialer: &Dialer,
-    key: &CancelKey,
-) -> Result<(), Error> {
+pub(crate) async fn cancel(server: &Server, dialer: &Dialer, key: &CancelKey) -> Result<(), Error> {
     let mut stream = dial(server, dialer).await?;
     let mut packet = Vec::new();
     encode_cancel(key.pid, &key.secret, &mut packet)?;

@@ -42,7 +42,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         let mut inbox = Inbox::default();
         let mut confirmed = false;
         loop {
-            let message = inbox.message(&mut self.stream, LOGIN_BODY_BYTES_MAX).await?;
+            let message = inbox
+                .message(&mut self.stream, LOGIN_BODY_BYTES_MAX)
+                .await?;
             let unexpected = Error::Unexpected(message.tag);
             match ServerTag(message.tag) {
                 ServerTag::COMMAND_COMPLETE if !confirmed => {

@@ -5,12 +5,14 @@ use tokio::net::TcpStream;
 
 use super::Error;
 use crate::stream::Stream;
-use crate::tls::dial::{Dialled, Dialer};
+use crate::tls::dial::{Dialer, Dialled};
 
 /// A protected connection, not logged in. Cancel safe: dropped before it is done, it is closed. The
 /// deadline is the caller's.
 pub(crate) async fn dial(server: &Server, dialer: &Dialer) -> Result<Stream<TcpStream>, Error> {
-    let tcp = TcpStream::connect(&*server.addr).await.map_err(Error::Connect)?;
+    let tcp = TcpStream::connect(&*server.addr)
+        .await
+        .map_err(Error::Connect)?;
     tcp.set_nodelay(true)?;
     Ok(match dialer.dial(tcp, server.tls, &server.addr).await? {
         Dialled::Plain(tcp) => Stream::Plain(tcp),

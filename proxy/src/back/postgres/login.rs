@@ -6,9 +6,7 @@
 //! ```
 
 use tenantsdb_codecs::limits::{AUTH_BODY_BYTES_MAX, LOGIN_BODY_BYTES_MAX};
-use tenantsdb_codecs::postgres::auth::{
-    self, Request, encode_sasl_initial, encode_sasl_response,
-};
+use tenantsdb_codecs::postgres::auth::{self, Request, encode_sasl_initial, encode_sasl_response};
 use tenantsdb_codecs::postgres::report::Fields;
 use tenantsdb_codecs::postgres::server::{
     BackendKeyData, ParameterStatus, ReadyForQuery, TransactionStatus,
@@ -61,13 +59,20 @@ where
     login.start(identity).await?;
     login.authenticate(identity.credential).await?;
     let (parameters, key) = login.settle().await?;
-    Ok(Connection { stream, parameters, key })
+    Ok(Connection {
+        stream,
+        parameters,
+        key,
+    })
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Login<'_, T> {
     async fn start(&mut self, identity: Identity<'_>) -> Result<(), Error> {
         let names = [("user", identity.user), ("database", identity.database)];
-        let settings = identity.settings.iter().map(|(name, value)| (&**name, &**value));
+        let settings = identity
+            .settings
+            .iter()
+            .map(|(name, value)| (&**name, &**value));
         let parameters = names.into_iter().chain(settings);
         encode_startup(ProtocolVersion::V3_0, parameters, &mut self.out)?;
         self.send().await
@@ -89,7 +94,11 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Login<'_, T> {
             Request::Sasl(mechanisms) => mechanisms.contains(scram::SHA_256_PLUS),
             _ => return Err(Error::Method),
         };
-        let binding = if binding { self.channel_binding() } else { None };
+        let binding = if binding {
+            self.channel_binding()
+        } else {
+            None
+        };
         let (exchange, first) = Exchange::new(nonce(), binding);
         encode_sasl_initial(exchange.mechanism(), &first, &mut self.out)?;
         self.send().await?;
@@ -116,7 +125,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Login<'_, T> {
     /// The body of the next Authentication message.
     async fn authentication(&mut self) -> Result<Vec<u8>, Error> {
         loop {
-            let message = self.inbox.message(self.stream, LOGIN_BODY_BYTES_MAX).await?;
+            let message = self
+                .inbox
+                .message(self.stream, LOGIN_BODY_BYTES_MAX)
+                .await?;
             match ServerTag(message.tag) {
                 ServerTag::AUTHENTICATION if message.body.len() <= AUTH_BODY_BYTES_MAX => {
                     return Ok(message.body.to_vec());
@@ -136,7 +148,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Login<'_, T> {
             return None;
         };
         let end_point = end_point(tls)?;
-        Some(ChannelBinding::TlsServerEndPoint(end_point.as_bytes().to_vec()))
+        Some(ChannelBinding::TlsServerEndPoint(
+            end_point.as_bytes().to_vec(),
+        ))
     }
 
     /// From AuthenticationOk to ReadyForQuery.
@@ -144,14 +158,20 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Login<'_, T> {
         let mut parameters = Parameters::default();
         let mut key = None;
         loop {
-            let message = self.inbox.message(self.stream, LOGIN_BODY_BYTES_MAX).await?;
+            let message = self
+                .inbox
+                .message(self.stream, LOGIN_BODY_BYTES_MAX)
+                .await?;
             match ServerTag(message.tag) {
                 ServerTag::PARAMETER_STATUS => {
                     parameters.set(&ParameterStatus::decode(message.body)?);
                 }
                 ServerTag::BACKEND_KEY_DATA => {
                     let data = BackendKeyData::decode(message.body)?;
-                    key = Some(CancelKey { pid: data.pid, secret: data.secret.into() });
+                    key = Some(CancelKey {
+                        pid: data.pid,
+                        secret: data.secret.into(),
+                    });
                 }
                 ServerTag::READY_FOR_QUERY => {
                     let ready = ReadyForQuery::decode(message.body)?;

@@ -19,7 +19,8 @@ impl Parameters {
     /// The value of a setting.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let mut all = self.iter();
-        all.find(|(_, status)| status.name == name).map(|(_, status)| status.value)
+        all.find(|(_, status)| status.name == name)
+            .map(|(_, status)| status.value)
     }
 
     /// Notes a setting's new value.
@@ -55,11 +56,19 @@ mod tests {
     #[test]
     fn a_new_value_takes_the_place_of_the_old_one() {
         let mut parameters = Parameters::default();
-        let set = [("a", "1"), ("TimeZone", "UTC"), ("b", ""), ("TimeZone", "Europe/Berlin")];
+        let set = [
+            ("a", "1"),
+            ("TimeZone", "UTC"),
+            ("b", ""),
+            ("TimeZone", "Europe/Berlin"),
+        ];
         for (name, value) in set {
             parameters.set(&ParameterStatus { name, value });
         }
-        let all: Vec<_> = parameters.iter().map(|(_, status)| (status.name, status.value)).collect();
+        let all: Vec<_> = parameters
+            .iter()
+            .map(|(_, status)| (status.name, status.value))
+            .collect();
         assert_eq!(all, [("a", "1"), ("TimeZone", "Europe/Berlin"), ("b", "")]);
         assert_eq!(parameters.get("b"), Some(""));
         assert_eq!(parameters.get("c"), None);

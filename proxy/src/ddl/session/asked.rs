@@ -204,10 +204,19 @@ impl Queue {
         let name = String::new;
         self.asked.push_back(match tag {
             ClientTag::QUERY => Asked::Query(VecDeque::new()),
-            ClientTag::PARSE => Asked::Parse { name: name(), statement: None },
-            ClientTag::BIND => Asked::Bind { portal: name(), statement: name() },
+            ClientTag::PARSE => Asked::Parse {
+                name: name(),
+                statement: None,
+            },
+            ClientTag::BIND => Asked::Bind {
+                portal: name(),
+                statement: name(),
+            },
             ClientTag::EXECUTE => Asked::Execute(name()),
-            _ => Asked::Close { kind: Kind::Portal, name: name() },
+            _ => Asked::Close {
+                kind: Kind::Portal,
+                name: name(),
+            },
         });
     }
 }

@@ -34,7 +34,7 @@ pub(super) enum Handshake<T> {
 #[derive(Debug)]
 pub(super) struct Stray<T> {
     /// `None` where nothing can be told any more.
-    pub(super) client: Option<Client<T>>,
+    pub(super) client: Option<Box<Client<T>>>,
     pub(super) refusal: Refusal,
 }
 
@@ -82,7 +82,10 @@ where
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
     fn stray(self, refusal: Refusal) -> Stray<T> {
-        Stray { client: Some(self), refusal }
+        Stray {
+            client: Some(Box::new(self)),
+            refusal,
+        }
     }
 
     async fn packet(&mut self) -> Result<Packet, Refusal> {
@@ -144,7 +147,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         let (Stream::Plain(transport), Some(acceptor), false, false) =
             (self.stream, acceptor, answered.ssl, answered.gss)
         else {
-            return Err(Stray { client: None, refusal: Refusal::UnexpectedTls });
+            return Err(Stray {
+                client: None,
+                refusal: Refusal::UnexpectedTls,
+            });
         };
         answered.ssl = true;
         let first = self.inbox.into_unread();
@@ -187,7 +193,10 @@ where
             client.binding = Some(ChannelBinding::TlsServerEndPoint(end_point));
             Ok(client)
         }
-        Err(error) => Err(Stray { client: None, refusal: Refusal::Tls(error) }),
+        Err(error) => Err(Stray {
+            client: None,
+            refusal: Refusal::Tls(error),
+        }),
     }
 }
 

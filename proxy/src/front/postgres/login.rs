@@ -38,7 +38,10 @@ pub(super) struct Proved {
 impl Proved {
     /// Who it is.
     pub(super) fn login(&self) -> &Login {
-        self.route.logins.get(self.login).expect("a route does not change, and it was there")
+        self.route
+            .logins
+            .get(self.login)
+            .expect("a route does not change, and it was there")
     }
 }
 
@@ -55,21 +58,36 @@ where
     let found = find(context, startup);
     // Made for every login, so that the time it takes tells nothing.
     let mock = context.mock.verifier(&startup.user, &startup.database);
-    let verifier = found.as_ref().and_then(|(route, login)| route.logins.get(*login));
+    let verifier = found
+        .as_ref()
+        .and_then(|(route, login)| route.logins.get(*login));
     let verifier = verifier.map_or(mock, |login| login.verifier.clone());
     let exchange = Exchange::new(verifier, found.is_some(), nonce(), client.binding.clone());
 
-    let client_key = prove(client, startup, exchange).await.map_err(|refusal| match refusal {
-        Refusal::Scram(scram::Error::Proof) => Refusal::Denied { user: startup.user.clone() },
-        other => other,
+    let client_key = prove(client, startup, exchange)
+        .await
+        .map_err(|refusal| match refusal {
+            Refusal::Scram(scram::Error::Proof) => Refusal::Denied {
+                user: startup.user.clone(),
+            },
+            other => other,
+        })?;
+    let (route, login) = found.ok_or_else(|| Refusal::Denied {
+        user: startup.user.clone(),
     })?;
-    let (route, login) = found.ok_or_else(|| Refusal::Denied { user: startup.user.clone() })?;
-    Ok(Proved { route, login, client_key })
+    Ok(Proved {
+        route,
+        login,
+        client_key,
+    })
 }
 
 fn find(context: &Context, startup: &Startup) -> Option<(Arc<Route>, usize)> {
     let route = context.routes.get(Engine::Postgres, &startup.database)?;
-    let login = route.logins.iter().position(|login| *login.user == *startup.user)?;
+    let login = route
+        .logins
+        .iter()
+        .position(|login| *login.user == *startup.user)?;
     Some((route, login))
 }
 

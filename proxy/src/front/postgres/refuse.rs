@@ -98,7 +98,10 @@ struct Words {
 impl Refusal {
     /// The ErrorResponse for the client; empty where it cannot or need not be told anything.
     fn encode(&self, out: &mut Vec<u8>) {
-        if let Self::Checkout { error: pool::Error::Server(error), .. } = self
+        if let Self::Checkout {
+            error: pool::Error::Server(error),
+            ..
+        } = self
             && let back::postgres::Error::Refused(refused) = error
             && !error.is_login_refused()
             && let Ok(length) = u32::try_from(refused.body.len() + 4)
@@ -234,7 +237,9 @@ pub(super) async fn tell<T>(client: Client<T>, refusal: &Refusal)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let Client { stream, mut out, .. } = client;
+    let Client {
+        stream, mut out, ..
+    } = client;
     let owed = out.len();
     refusal.encode(&mut out);
     if out.len() > owed {

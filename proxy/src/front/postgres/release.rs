@@ -44,7 +44,11 @@ pub(super) async fn release(
     }
     let reset = timeout(RELEASE_TIMEOUT, pooled.connection.reset()).await;
     let reset = reset.unwrap_or(Err(postgres::Error::TimedOut));
-    let outcome = if reset.is_ok() { Outcome::Ok } else { Outcome::Failed };
+    let outcome = if reset.is_ok() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed
+    };
     core.context.metrics.resets.increment(outcome);
     match reset {
         Ok(()) => core.pools.put_back(pooled),

@@ -128,14 +128,20 @@ mod tests {
     #[test]
     fn replication_is_refused() {
         for value in ["true", "on", "1", "database", "o"] {
-            let refused = read(ProtocolVersion::V3_0, &[("user", "u"), ("replication", value)]);
+            let refused = read(
+                ProtocolVersion::V3_0,
+                &[("user", "u"), ("replication", value)],
+            );
             assert!(matches!(refused, Err(Refusal::Replication)), "{value}");
         }
     }
 
     #[test]
     fn what_is_newer_is_negotiated_down() {
-        let newer = ProtocolVersion { major: 3, minor: 9999 };
+        let newer = ProtocolVersion {
+            major: 3,
+            minor: 9999,
+        };
         let startup = read(newer, &[("user", "u"), ("_pq_.magic", "1")]).unwrap();
         assert_eq!(startup.version, ProtocolVersion::V3_2);
         assert_eq!(startup.negotiate, Some(vec!["_pq_.magic".to_owned()]));
