@@ -10,6 +10,7 @@
 mod clients;
 mod ddl_capture;
 mod deploy;
+mod drain;
 mod dump;
 mod errors;
 mod health;
@@ -17,4 +18,5 @@ mod isolation;
 mod outage;
 mod pool;
 mod readme;
+mod secrets;
 mod tidy;
