@@ -47,7 +47,6 @@ install_packages() {
   fi
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
   if [ "$1" = test ]; then
-    command -v curl >/dev/null || packages+=(curl ca-certificates)
     python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
   fi
   [ ${#packages[@]} = 0 ] && return

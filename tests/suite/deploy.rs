@@ -7,6 +7,8 @@ use serde_json::Value;
 use tenantsdb_tests::{Database, Fleet, wait};
 
 const TENANTS: usize = 200;
+/// Tenants that are done when control is killed, or a few more.
+const MIDDLE: u64 = 50;
 /// Threads that make tenants, and tenants that are made to fail.
 const MAKERS: usize = 4;
 const BROKEN: [usize; 3] = [17, 99, 163];
@@ -92,7 +94,7 @@ fn control_is_killed_in_the_middle(fleet: &mut Fleet, workspace: &Database) -> i
         let id = fleet.deploy("myapp");
         let completed = wait::until("the deployment to get under way", || {
             let completed = fleet.deployment(&id)["completed"].as_u64()?;
-            (completed > 0).then_some(completed)
+            (completed >= MIDDLE).then_some(completed)
         });
         fleet.control.kill();
         fleet.control.resume();
