@@ -1,8 +1,8 @@
 //! From what the ledger and the wire know to change sets.
 //!
 //! The ledger's rows say what took effect, object by object; the statements that the proxy saw (or,
-//! without those, the pieces of the text that the ledger kept) say in which words. Each execution of
-//! a statement is one firing of the ledger's trigger; [`explain`] lays the executions of one
+//! without those, the pieces of the text that the ledger kept) say in which words. Each execution
+//! of a statement is one firing of the ledger's trigger; [`explain`] lays the executions of one
 //! transaction over the statements that may have caused them, both in order.
 
 mod explain;
@@ -72,8 +72,8 @@ fn transactions(rows: &[LedgerRow]) -> Vec<Vec<Execution<'_>>> {
     groups.into_iter().map(executions).collect()
 }
 
-/// Rows of one firing belong together. So do what ALTER dropped and what it altered: the trigger for
-/// drops fires first, by itself.
+/// Rows of one firing belong together. So do what ALTER dropped and what it altered: the trigger
+/// for drops fires first, by itself.
 fn executions(rows: Vec<&LedgerRow>) -> Vec<Execution<'_>> {
     let mut executions: Vec<Execution<'_>> = Vec::new();
     for row in rows {

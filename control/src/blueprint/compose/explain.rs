@@ -29,11 +29,13 @@ pub(super) struct Explained<'a, 'e> {
 // === impl Candidate ===
 
 impl<'a> Candidate<'a> {
-    /// `None` for what controls transactions: it causes nothing by itself.
+    /// `None` for what controls transactions: it causes nothing by itself. Nor has a statement
+    /// whose text the proxy could not read (not UTF-8, too long) anything to say: the ledger has
+    /// its text.
     pub(super) fn new(text: &'a str, server_tag: &'a str) -> Option<Self> {
         let effect = sql::effect(text);
         let control = matches!(effect, Effect::Transaction(_));
-        (!control).then(|| Self {
+        (!control && !text.is_empty()).then(|| Self {
             text,
             server_tag,
             text_tag: sql::command_tag(text),
@@ -61,7 +63,8 @@ impl<'a> Candidate<'a> {
         if named {
             return Some(Fit::Named);
         }
-        // CREATE INDEX ON t (a): the server made the name. What has a condition may have done nothing.
+        // CREATE INDEX ON t (a): the server made the name. What has a condition may have done
+        // nothing.
         let conditional = sql::mentions(self.text, "if") && sql::mentions(self.text, "exists");
         Some(if conditional {
             Fit::Conditional

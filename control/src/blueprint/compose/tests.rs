@@ -306,3 +306,11 @@ fn statements_about_privileges_are_recorded_and_not_deployed() {
     let sets = compose(&rows, &[], &Excluded::default());
     assert!(!sets[0].statements[0].deploy);
 }
+
+#[test]
+fn a_statement_whose_text_the_wire_could_not_read_keeps_the_text_of_the_ledger() {
+    let text = "CREATE TABLE t (\"prénom\" text)";
+    let rows = [row(1, "5", "CREATE TABLE", "public.t", text)];
+    let composed = composed(&rows, &[capture(&[("", "CREATE TABLE")])]);
+    assert_eq!(composed, [[(text.to_owned(), Origin::Ledger)]]);
+}

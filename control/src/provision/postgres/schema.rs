@@ -1,8 +1,9 @@
 //! Everything in a schema that a dump without owners and privileges shows, object by object.
 //!
-//! Each query of [`PARTS`] gives rows `(object, definition, relation)`: what people call the object,
-//! what is compared, and the table it belongs to, so that history tables can be left out with all
-//! that is theirs. `search_path` is `pg_catalog` alone, so the server writes all names in full.
+//! Each query of [`PARTS`] gives rows `(object, definition, relation)`: what people call the
+//! object, what is compared, and the table it belongs to, so that history tables can be left out
+//! with all that is theirs. `search_path` is `pg_catalog` alone, so the server writes all names in
+//! full.
 
 use std::collections::BTreeMap;
 
@@ -136,7 +137,8 @@ const PRELUDE: &str = "
 
 const PARTS: &[&str] = &[
     "SELECT 'schema ' || name, '', NULL, NULL FROM ns
-     WHERE NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_namespace'::regclass AND objid = ns.oid)",
+     WHERE NOT EXISTS (
+        SELECT FROM ext WHERE classid = 'pg_namespace'::regclass AND objid = ns.oid)",
     "SELECT 'extension ' || extname, n.nspname::text, NULL, NULL
      FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE extname <> 'plpgsql'",
     // Relations as such.
@@ -210,7 +212,8 @@ const PARTS: &[&str] = &[
                 rngsubopc, rngcanonical, rngsubdiff) FROM pg_range WHERE rngtypid = t.oid)),
         NULL, NULL
      FROM pg_type t JOIN ns ON ns.oid = t.typnamespace
-     WHERE t.typrelid = 0 AND NOT (t.typelem <> 0 AND t.typsubscript = 'array_subscript_handler'::regproc)
+     WHERE t.typrelid = 0
+       AND NOT (t.typelem <> 0 AND t.typsubscript = 'array_subscript_handler'::regproc)
        AND NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_type'::regclass AND objid = t.oid)",
     "SELECT 'function ' || p.oid::regprocedure,
         CASE WHEN p.prokind = 'a' THEN (SELECT concat_ws('|', pg_get_function_result(p.oid),
@@ -233,7 +236,8 @@ const PARTS: &[&str] = &[
      UNION ALL
      SELECT 'collation ' || format('%I.%I', ns.name, c.collname),
         concat_ws('|', c.collprovider, c.collisdeterministic, c.collcollate, c.collctype,
-            c.colliculocale), NULL, NULL
+            -- Renamed in PostgreSQL 17.
+            to_jsonb(c) ->> 'colliculocale', to_jsonb(c) ->> 'colllocale'), NULL, NULL
      FROM pg_collation c JOIN ns ON ns.oid = c.collnamespace
      WHERE NOT EXISTS (SELECT FROM ext WHERE classid = 'pg_collation'::regclass AND objid = c.oid)",
     "SELECT i.type || ' ' || i.identity, '', NULL, NULL
@@ -252,7 +256,8 @@ const PARTS: &[&str] = &[
         UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
      ) o CROSS JOIN LATERAL pg_identify_object(o.class, o.oid, 0) i
      WHERE NOT EXISTS (SELECT FROM ext WHERE classid = o.class AND objid = o.oid)",
-    "SELECT 'comment on ' || i.type || ' ' || i.identity, d.description, rel.own_schema, rel.own_name
+    "SELECT 'comment on ' || i.type || ' ' || i.identity, d.description,
+        rel.own_schema, rel.own_name
      FROM pg_description d
      CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
      LEFT JOIN pg_constraint k ON d.classoid = 'pg_constraint'::regclass AND k.oid = d.objoid
