@@ -11,15 +11,20 @@ use super::tag::ClientTag;
 /// is not at rest gives a client the rows of another. So whatever cannot be accounted for exactly
 /// makes the connection [unclear](Self::is_unclear) for good, and it is never idle again.
 ///
+/// A Query or FunctionCall behind an unfinished batch (asyncpg prepares with Flush, then sends one)
+/// ends that batch and is answered, unless the batch failed: then it is skipped. So it is accounted
+/// for as long as the server sends no error meanwhile.
+///
 /// Not accounted for, though legal: COPY FROM STDIN by the extended protocol (the server swallows
-/// a Sync that meets it in copy mode) leaves one reply owed; Query or FunctionCall behind an
-/// unfinished batch (answered, or skipped if the batch failed) is unclear at once.
+/// a Sync that meets it in copy mode) leaves one reply owed.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     owed: u64,
     status: TransactionStatus,
     /// Messages of the extended protocol were sent and no Sync behind them.
     batch_open: bool,
+    /// A Query or FunctionCall was sent behind a batch without Sync, and replies are owed still.
+    batch_cut: bool,
     unclear: bool,
 }
 
@@ -31,6 +36,7 @@ impl Pipeline {
             owed: 0,
             status: TransactionStatus::Idle,
             batch_open: false,
+            batch_cut: false,
             unclear: false,
         }
     }
@@ -40,7 +46,8 @@ impl Pipeline {
     pub fn client_sent(&mut self, tag: u8) {
         match ClientTag(tag) {
             ClientTag::QUERY | ClientTag::FUNCTION_CALL => {
-                self.unclear |= self.batch_open;
+                self.batch_cut |= self.batch_open;
+                self.batch_open = false;
                 self.owed = self.owed.saturating_add(1);
             }
             ClientTag::SYNC => {
@@ -66,7 +73,14 @@ impl Pipeline {
             Some(owed) => self.owed = owed,
             None => self.unclear = true,
         }
+        self.batch_cut &= self.owed > 0;
         self.status = status;
+    }
+
+    /// The server sent an ErrorResponse.
+    pub fn server_failed(&mut self) {
+        // Whether the batch failed, and what is behind it is skipped, cannot be told.
+        self.unclear |= self.batch_cut;
     }
 
     /// The connection is in a state that is not known (an unreadable message, say) and must not be

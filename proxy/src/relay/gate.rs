@@ -125,6 +125,9 @@ impl Watch for ServerWatch<'_, '_> {
     fn header(&mut self, header: Header) -> usize {
         let tag = ServerTag(header.tag);
         self.0.server_tag = Some(tag);
+        if tag == ServerTag::ERROR_RESPONSE {
+            self.0.pipeline.server_failed();
+        }
         let body_bytes = usize::try_from(header.body_bytes()).unwrap_or(usize::MAX);
         let inspected = match &mut self.0.inspect {
             Some(inspect) => inspect.server_header(header),
