@@ -12,7 +12,8 @@ use time::OffsetDateTime;
 pub use self::compose::compose;
 pub use self::exclude::{Excluded, HISTORY_TABLES};
 
-/// A version of a blueprint: `1.<ordinal>`. Ordinal 0 is the empty one that a workspace is born with.
+/// A version of a blueprint: `1.<ordinal>`. Ordinal 0 is the empty one that a workspace is born
+/// with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// `n` of `1.n`.
@@ -71,7 +72,8 @@ pub struct LedgerRow {
     pub pid: i32,
     /// The statement's command tag.
     pub tag: String,
-    /// `table`, `index`, `table column`: as `pg_identify_object` says. Empty for GRANT and REVOKE on several.
+    /// `table`, `index`, `table column`: as `pg_identify_object` says. Empty for GRANT and REVOKE
+    /// on several.
     pub object_type: String,
     /// The object, quoted where needed: `public.users`. Empty where the server names none.
     pub identity: String,

@@ -1,8 +1,9 @@
 //! Admin work on database servers: roles, templates, tenants, workspaces, the marker of versions.
 //!
 //! Plain data in, no store: what is to be true on the server is said whole in each call. Every verb
-//! may be repeated, also after a crash in its middle: it looks at what is there, then does the rest.
-//! Admin logins run only statements written here; captured text runs as the blueprint's deploy login.
+//! may be repeated, also after a crash in its middle: it looks at what is there, then does the
+//! rest. Admin logins run only statements written here; captured text runs as the blueprint's
+//! deploy login.
 
 mod postgres;
 mod table;
@@ -58,7 +59,8 @@ pub struct TenantSpec<'a> {
     pub tenant: &'a str,
     /// The login's password verifier, stored by the server byte for byte.
     pub verifier: &'a str,
-    /// The version it is born at: `n` of `1.n`. Its template must be there ([`Provisioner::template_ensure`]).
+    /// The version it is born at: `n` of `1.n`. Its template must be there
+    /// ([`Provisioner::template_ensure`]).
     pub ordinal: u32,
     /// Whether the tenant's login may change the schema.
     pub allow_ddl: bool,
@@ -77,7 +79,8 @@ pub struct Apply<'a> {
     pub versions: &'a [Version],
     /// Shown in the server's `pg_stat_activity`, at most 63 bytes: `tdb-deploy-<id>`.
     pub application_name: &'a str,
-    /// How long one statement may wait for a lock before the version is rolled back and tried again.
+    /// How long one statement may wait for a lock before the version is rolled back and tried
+    /// again.
     pub lock_timeout: Duration,
     /// How long one statement may run.
     pub statement_timeout: Duration,
@@ -92,7 +95,8 @@ pub struct Applied {
     pub to: u32,
 }
 
-/// Why a database did not get all versions. Those up to `to` are there, whole; nothing of the next is.
+/// Why a database did not get all versions. Those up to `to` are there, whole; nothing of the next
+/// is.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -155,8 +159,8 @@ pub enum Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub String);
 
-/// The administrator of one server. One is made for each server and shared (clones share): it bounds
-/// the admin connections and keeps template builders apart.
+/// The administrator of one server. One is made for each server and shared (clones share): it
+/// bounds the admin connections and keeps template builders apart.
 #[derive(Clone, Debug)]
 pub struct Provisioner {
     server: Server,
@@ -274,7 +278,8 @@ impl Provisioner {
     ///
     /// # Errors
     ///
-    /// [`Error::NoTemplate`]; [`Error::Refused`] if a database of that name is there that is no tenant.
+    /// [`Error::NoTemplate`]; [`Error::Refused`] if a database of that name is there that is no
+    /// tenant.
     pub async fn tenant_create(&self, tenant: TenantSpec<'_>) -> Result<(), Error> {
         self.postgres().tenant_create(tenant).await
     }

@@ -1,11 +1,11 @@
 //! What runs deployments: one of each blueprint at a time, oldest first.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tracing::Instrument as _;
 
 use super::{plan, target};
@@ -31,22 +31,17 @@ pub(super) struct Work {
 
 /// Runs until shutdown, and then until the targets under way are settled.
 pub(crate) async fn run(context: Arc<Context>) {
-    if let Err(error) = reclaim(&context).await {
-        tracing::error!(%error, "targets of the process before this one stay claimed");
-    }
-    let mut at_work: HashSet<String> = HashSet::new();
-    let mut tasks: JoinSet<String> = JoinSet::new();
+    // Blueprints by the task that works on one of their deployments.
+    let mut at_work: HashMap<task::Id, String> = HashMap::new();
+    let mut tasks: JoinSet<()> = JoinSet::new();
     while !context.shutdown.is_cancelled() {
         match deployments_open(&context).await {
             Ok(open) => {
                 for (id, blueprint) in open {
-                    if at_work.insert(blueprint.clone()) {
+                    if at_work.values().all(|busy| *busy != blueprint) {
                         let span = tracing::info_span!("deployment", id);
                         let work = deployment(Arc::clone(&context), id).instrument(span);
-                        tasks.spawn(async move {
-                            work.await;
-                            blueprint
-                        });
+                        at_work.insert(tasks.spawn(work).id(), blueprint);
                     }
                 }
             }
@@ -56,26 +51,19 @@ pub(crate) async fn run(context: Arc<Context>) {
             () = context.deployments.woken() => {}
             () = tokio::time::sleep(EVERY) => {}
             () = context.shutdown.cancelled() => {}
-            Some(done) = tasks.join_next() => match done {
-                Ok(blueprint) => {
-                    at_work.remove(&blueprint);
-                }
-                // Whose it was is not known; all that still run keep their rows.
-                Err(error) => {
-                    tracing::error!(%error, "a deployment broke off");
-                    at_work.clear();
-                }
-            },
+            Some(done) = tasks.join_next_with_id() => {
+                let task = match done {
+                    Ok((task, ())) => task,
+                    Err(error) => {
+                        tracing::error!(%error, "a deployment broke off; it is begun again");
+                        error.id()
+                    }
+                };
+                at_work.remove(&task);
+            }
         }
     }
     while tasks.join_next().await.is_some() {}
-}
-
-async fn reclaim(context: &Context) -> Result<()> {
-    let mut write = context.store.write().await?;
-    deployments::reclaim(&mut write).await?;
-    write.commit().await?;
-    Ok(())
 }
 
 async fn deployments_open(context: &Context) -> Result<Vec<(String, String)>> {
@@ -87,7 +75,10 @@ async fn deployment(context: Arc<Context>, id: String) {
     if let Err(error) = attempt(&context, &id).await {
         // Only the store can fail here. The row stays open and is taken up again.
         tracing::error!(%error, "the deployment is put off");
-        tokio::time::sleep(EVERY).await;
+        tokio::select! {
+            () = tokio::time::sleep(EVERY) => {}
+            () = context.shutdown.cancelled() => {}
+        }
     }
 }
 

@@ -27,6 +27,8 @@ enum Ready {
     Go,
     /// Nothing can be done.
     Not(Outcome),
+    /// The process is going down; the target is left for the next one.
+    Later,
 }
 
 /// Brings one database up to the deployment's version and records what became of it. Gives the
@@ -35,6 +37,7 @@ pub(super) async fn settle(work: &Work, target: &Target) -> Result<Option<String
     let started = Instant::now();
     let mut outcome = match ready(work, target).await? {
         Ready::Not(outcome) => outcome,
+        Ready::Later => return Ok(None),
         Ready::Go => apply(work, target).await?,
     };
     outcome.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -68,7 +71,7 @@ async fn ready(work: &Work, target: &Target) -> Result<Ready> {
             Some((Stage::Creating, _)) if Instant::now() < deadline => {
                 tokio::select! {
                     () = tokio::time::sleep(CREATING_PAUSE) => {}
-                    () = work.context.shutdown.cancelled() => {}
+                    () = work.context.shutdown.cancelled() => return Ok(Ready::Later),
                 }
             }
             Some((Stage::Creating, _)) => {

@@ -7,7 +7,8 @@
 //! The statements are hostile text. They run in the session of the deploy login, which is no
 //! administrator and may enter only databases of its blueprint; `RESET ROLE` in them gets no
 //! further than that. What the deploy login could still do for later (give itself another
-//! password, share its membership, run code at COMMIT) is looked for before COMMIT: [`Session::settle`].
+//! password, share its membership, run code at COMMIT) is looked for before COMMIT:
+//! [`Session::settle`].
 
 use std::time::Duration;
 
@@ -202,7 +203,8 @@ impl Session<'_> {
     /// Runs all that captured text could have put off to COMMIT, takes the deploy login's own role
     /// back, and looks whether the transaction is to be committed at all.
     async fn settle(&mut self, xid: &str, marker: u32) -> Result<(), Stop> {
-        // Deferred triggers run here and not at COMMIT; a cursor WITH HOLD would run its query there.
+        // Deferred triggers run here and not at COMMIT; a cursor WITH HOLD would run its query
+        // there.
         self.run(
             "SET CONSTRAINTS ALL IMMEDIATE; CLOSE ALL; RESET ROLE; \
              SET LOCAL search_path = pg_catalog",

@@ -1,4 +1,5 @@
-//! Connections to a server: few, bounded in time, and with settings that no user's objects can bend.
+//! Connections to a server: few, bounded in time, and with settings that no user's objects can
+//! bend.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -266,7 +267,8 @@ pub(super) fn error_of(addr: &str, error: &sqlx::Error) -> Error {
     }
 }
 
-/// The server's message, with its detail: `could not create unique index "i" (Key (a)=(1) is duplicated.)`.
+/// The server's message, with its detail: `could not create unique index "i" (Key (a)=(1) is
+/// duplicated.)`.
 fn server_text(error: &dyn sqlx::error::DatabaseError) -> String {
     let detail = error
         .try_downcast_ref::<PgDatabaseError>()

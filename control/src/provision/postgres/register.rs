@@ -4,7 +4,8 @@ use super::connect::{Admin, Postgres};
 use super::quote::ident;
 use crate::provision::{Error, Facts};
 
-/// The first version with `CREATE DATABASE … STRATEGY`, and without CREATE on schema public for all.
+/// The first version with `CREATE DATABASE … STRATEGY`, and without CREATE on schema public for
+/// all.
 const VERSION_MIN: i32 = 150_000;
 
 /// Databases that are there without us: a tenant's login must not get in, and what it left in
@@ -35,7 +36,8 @@ impl Postgres {
 }
 
 async fn facts(admin: &mut Admin) -> Result<Facts, Error> {
-    let sql = "SELECT current_setting('server_version'), current_setting('server_version_num')::int4, \
+    let sql = "SELECT current_setting('server_version'), \
+               current_setting('server_version_num')::int4, \
                current_setting('is_superuser') = 'on', current_user::text, pg_is_in_recovery()";
     let rows = admin
         .rows::<(String, i32, bool, String, bool)>(sql, &[])

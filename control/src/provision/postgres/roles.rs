@@ -158,7 +158,7 @@ async fn ensure_role(admin: &mut Admin, role: &str, attributes: &str) -> Result<
     match admin.value::<bool>(probe, &[role]).await? {
         // Taking a person's login over would lock that person out.
         Some(true) => Err(Error::Refused(format!(
-            "the server has a role {role} with rights beyond a tenant's; it is not ours to take over"
+            "the server has a role {role} with rights beyond a tenant's: it is not ours to take"
         ))),
         Some(false) => Ok(()),
         None => {

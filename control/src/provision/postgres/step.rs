@@ -40,7 +40,8 @@ impl Mark {
     pub(super) fn sql(self, ordinal: u32) -> String {
         match self {
             Self::Step(number) => format!(
-                "INSERT INTO tenantsdb.step (ordinal, step, state) VALUES ({ordinal}, {number}, 'done') \
+                "INSERT INTO tenantsdb.step (ordinal, step, state) \
+                 VALUES ({ordinal}, {number}, 'done') \
                  ON CONFLICT (ordinal, step) DO UPDATE SET state = 'done', at = now()"
             ),
             Self::Version => format!(
@@ -148,7 +149,8 @@ impl Session<'_> {
     /// Undoes or completes what a broken attempt left. True if nothing is left to do.
     async fn repair(&mut self, step: &Step, piece: Piece<'_>) -> Result<bool, Stop> {
         let known: Vec<&str> = step.indexes_before.split(',').collect();
-        let sql = "SELECT x.indexrelid::int8::text, x.indisvalid, format('%I.%I', n.nspname, i.relname) \
+        let sql = "SELECT x.indexrelid::int8::text, x.indisvalid, \
+                       format('%I.%I', n.nspname, i.relname) \
                    FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
                    JOIN pg_namespace n ON n.oid = i.relnamespace \
                    WHERE x.indexrelid >= 16384 AND i.relkind = 'i' \

@@ -1,8 +1,8 @@
 //! Templates: one database for each of the newest versions, which tenants are cloned from.
 //!
-//! A template is built under another name by replaying the blueprint into an empty database (or what
-//! is new of it into a clone of the template before, which was made that way), and gets its own
-//! name last: a template that is there is complete. Its fingerprint stands in the
+//! A template is built under another name by replaying the blueprint into an empty database (or
+//! what is new of it into a clone of the template before, which was made that way), and gets its
+//! own name last: a template that is there is complete. Its fingerprint stands in the
 //! database's comment, since nobody can connect to it any more.
 
 use std::cmp::Reverse;

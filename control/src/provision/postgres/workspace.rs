@@ -35,6 +35,8 @@ impl Postgres {
         database::open(&mut admin, &name).await?;
         admin.close().await;
         let mut inside = self.admin_in(&name).await?;
+        // Repeated, this is not to be in the ledger: event triggers do not fire for it.
+        inside.run("SET session_replication_role = replica").await?;
         let data = ident(&data_role(blueprint));
         inside
             .run(&format!("{}; {LEDGER}", public_schema(&owner, &data)))

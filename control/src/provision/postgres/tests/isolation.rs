@@ -194,6 +194,11 @@ async fn every_verb_may_be_repeated() {
             .await
             .unwrap();
         let _workspace = blueprint.workspace().await;
+        let written = blueprint.sealed(&[]).await;
+        assert!(
+            written.is_empty(),
+            "our own work is in the ledger: {written:?}"
+        );
         let _acme = blueprint.tenant("acme", &v).await;
         blueprint
             .provisioner

@@ -165,7 +165,7 @@ async fn what_is_no_schema_change_leaves_no_row() {
 
 #[tokio::test]
 async fn the_wire_gives_words_and_attribution() {
-    let blueprint = Blueprint::new("wire").await;
+    let blueprint = Blueprint::new("words").await;
     let mut dev = blueprint.workspace().await;
     let pid = dev.pid().await;
     dev.run("CREATE SCHEMA audit; SET search_path = audit, public")
@@ -189,7 +189,7 @@ async fn the_wire_gives_words_and_attribution() {
         ),
     ];
     let sets = blueprint.seal(&captures).await;
-    assert_eq!(sets.len(), 2);
+    assert_eq!(sets.len(), 2, "{sets:#?}");
     let second = &sets[1].statements;
     assert_eq!(second[0].ddl, "CREATE TABLE IF NOT EXISTS log (x int)");
     assert_eq!(second[1].ddl, "CREATE TABLE log2 AS SELECT 1 AS y");
