@@ -302,17 +302,17 @@ pub(crate) async fn open_first(conn: &mut Conn) -> Result<Vec<(String, String)>>
     Ok(first)
 }
 
-/// Gives back the targets that a process which is gone was working on: the store has one user at a
-/// time, so whatever is under way when it is opened is nobody's.
-pub(crate) async fn reclaim(conn: &mut Conn) -> Result<()> {
-    sqlx::query("UPDATE deployment_targets SET status = 'pending' WHERE status = 'running'")
-        .execute(conn)
-        .await?;
-    Ok(())
-}
-
-/// Marks a deployment as being worked on.
+/// Marks a deployment as being worked on, and takes back the targets that an attempt before this one
+/// left claimed: a process that is gone, or one that could not record what became of them. Only one
+/// attempt at a deployment is made at a time.
 pub(crate) async fn begin(conn: &mut Conn, id: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE deployment_targets SET status = 'pending'
+         WHERE deployment = $1 AND status = 'running'",
+    )
+    .bind(id)
+    .execute(&mut *conn)
+    .await?;
     sqlx::query("UPDATE deployments SET status = 'running' WHERE id = $1")
         .bind(id)
         .execute(conn)
@@ -484,8 +484,8 @@ mod tests {
         settle(&mut write, &x, &outcome(TargetStatus::Completed))
             .await
             .unwrap();
-        // A process died while it worked on z.
-        reclaim(&mut write).await.unwrap();
+        // What became of z could not be recorded; the deployment is taken up again.
+        begin(&mut write, "dep_1").await.unwrap();
         let again = claim(&mut write, "dep_1", "srv_one")
             .await
             .unwrap()
