@@ -182,8 +182,8 @@ pub(crate) async fn fetch(
     Ok(Json(tenant(&context, full)))
 }
 
-/// Delete a tenant with all its data. No client gets in from the moment of the answer; the
-/// databases go in the background.
+/// Delete a tenant with all its data. The answer comes at once; in the background the proxies are
+/// told, waited for, and then the databases go.
 #[utoipa::path(
     delete, path = "/v1/tenants/{name}", tag = "tenants",
     params(("name" = String, Path)),
