@@ -3,8 +3,8 @@
 //! ```text
 //!             idle one of the same key                      reset confirmed, nobody waits
 //!  checkout ──────────────────────────────► in a session ────────────────────────────────► idle
-//!     │ none                                  ▲  ▲  │ reset confirmed, head of the queue is
-//!     ▼            place free: dial           │  │  │ on this core with the same key
+//!     │ none                                  ▲  ▲  │ reset confirmed, head of the queue
+//!     ▼            place free: dial           │  │  │ has the same key, on any core
 //!   budget ───────────────────────────────────┘  │  └──────────────────────────► that session
 //!     │ full                                     │
 //!     ▼        a place is freed, or a connection │
@@ -14,12 +14,14 @@
 //! - [`key`]: what must be equal for a connection to serve another client.
 //! - [`budget`]: how many connections a database may have, over all cores, and who waits for one.
 //! - [`idle`]: connections at rest, of one core.
+//! - [`moving`]: from one core to another.
 //! - [`checkout`]: the way through all of these.
 
 pub(crate) mod budget;
 pub(crate) mod checkout;
 pub(crate) mod idle;
 pub(crate) mod key;
+pub(crate) mod moving;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -122,14 +124,14 @@ impl Pools {
         }
     }
 
-    /// Closes the connection of `budget` that has been idle longest on this core, if there is one.
+    /// Gives the connection of `budget` that has been idle longest on this core to who waits, or
+    /// closes it for its place. Answers whether there was one.
     fn evict(&self, budget: &budget::Budget) -> bool {
-        // Dropped outside of the borrow: its place may go to a session of this core.
-        let evicted = self.idle.borrow_mut().take_oldest(budget);
-        match &evicted {
-            Some(pooled) => pooled.permit.budget().idle_taken(self.seat.core),
-            None => return false,
-        }
+        let Some(evicted) = self.idle.borrow_mut().take_oldest(budget) else {
+            return false;
+        };
+        budget.idle_taken(self.seat.core);
+        self.put_back(evicted);
         true
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::Pooled;
 use super::key::Key;
+use super::moving::Moving;
 use crate::config::Config;
 
 /// Clients that may wait for a connection of one database; more are refused at once.
@@ -91,6 +92,8 @@ pub(crate) enum Grant {
     Permit(Permit),
     /// A connection of its own key, on its own core.
     Connection(Box<Pooled>),
+    /// A connection of its own key, from another core.
+    Moving(Box<Moving>),
 }
 
 /// A place in a budget; dropped, it goes to who has waited longest.
@@ -232,29 +235,49 @@ impl Budget {
         Acquired::Later(granted)
     }
 
-    /// Takes a connection that is at rest. Given back if nobody waits: then it counts as idle.
+    /// Takes a connection that is at rest, on the core that it is on. Given back if nobody waits:
+    /// then it counts as idle.
     pub(super) fn offer(&self, core: usize, mut pooled: Pooled) -> Option<Pooled> {
         loop {
             let mut state = self.lock();
             if state.used > state.max {
-                return None; // the budget was cut
+                drop(state);
+                return None; // the budget was cut: closed
             }
             let Some(waiter) = state.next_waiter() else {
                 state.count_idle(core);
                 return Some(pooled);
             };
-            if waiter.core != core || waiter.key != pooled.key {
-                // Its place is what is needed; dropping it gives that to the same waiter.
-                state.waiters.push_front(waiter);
-                return None;
-            }
+            let grant = match Self::fit(&waiter, core, pooled) {
+                Ok(grant) => grant,
+                Err(permit) => {
+                    // Its place is what is needed; dropping that gives it to the same waiter.
+                    state.waiters.push_front(waiter);
+                    drop(state);
+                    drop(permit);
+                    return None;
+                }
+            };
             drop(state);
-            match waiter.grant.send(Grant::Connection(Box::new(pooled))) {
-                Ok(()) => return None,
-                Err(Grant::Connection(back)) => pooled = *back,
-                Err(Grant::Permit(_)) => return None,
-            }
+            // Who has just gone leaves it for the next.
+            pooled = waiter
+                .grant
+                .send(grant)
+                .err()
+                .and_then(Grant::into_pooled)?;
         }
+    }
+
+    /// The connection in the form in which the waiter can use it. One that it cannot use is closed,
+    /// and its place is left, not to be dropped while the budget is locked.
+    fn fit(waiter: &Waiter, core: usize, pooled: Pooled) -> Result<Grant, Permit> {
+        if waiter.key != pooled.key {
+            return Err(pooled.permit);
+        }
+        if waiter.core == core {
+            return Ok(Grant::Connection(Box::new(pooled)));
+        }
+        Moving::leave(pooled).map(|moving| Grant::Moving(Box::new(moving)))
     }
 
     /// An idle connection of `core` is idle no more.
@@ -312,6 +335,19 @@ impl State {
     }
 }
 
+// === impl Grant ===
+
+impl Grant {
+    /// The connection, on this core; `None` where there is none.
+    pub(super) fn into_pooled(self) -> Option<Pooled> {
+        match self {
+            Self::Permit(_) => None,
+            Self::Connection(pooled) => Some(*pooled),
+            Self::Moving(moving) => moving.arrive(),
+        }
+    }
+}
+
 // === impl Permit ===
 
 impl Permit {
@@ -350,7 +386,7 @@ impl Drop for Permit {
                 Ok(()) => return,
                 // It has just gone: this place is for the next, and the unused permit for nobody.
                 Err(Grant::Permit(mut unused)) => drop(unused.budget.take()),
-                Err(Grant::Connection(_)) => return,
+                Err(Grant::Connection(_) | Grant::Moving(_)) => return,
             }
         }
     }

@@ -90,10 +90,12 @@ impl Pools {
             }
             let permit = match self.place(context, request, &key, deadline).await? {
                 Grant::Permit(permit) => permit,
-                Grant::Connection(pooled) if pooled.connection.is_quiet() => {
-                    return Ok((*pooled, Origin::Reused));
-                }
-                Grant::Connection(_) => continue,
+                other => match other.into_pooled() {
+                    Some(pooled) if pooled.connection.is_quiet() => {
+                        return Ok((pooled, Origin::Reused));
+                    }
+                    _ => continue,
+                },
             };
             let pooled = open(context, request, key, permit, deadline).await?;
             return Ok((pooled, Origin::Opened));

@@ -303,6 +303,24 @@ fn an_idle_connection_of_another_key_makes_room() {
 }
 
 #[test]
+fn who_waits_on_another_core_is_given_the_connection_itself() {
+    fake::run(async {
+        let stage = stage(|_| {}).await;
+        let other = Core::new(Arc::clone(&stage.core.context));
+        let other_addr = fake::proxy(&other).await;
+        let first = connect(stage.addr, &[]).await.ok().unwrap();
+        let waiting = tokio::task::spawn_local(async move {
+            let mut client = connect(other_addr, &[]).await.ok().unwrap();
+            client.query("select 2").await.unwrap();
+        });
+        until(|| stage.core.context.budgets.waiting() == 1).await;
+        first.leave().await;
+        waiting.await.unwrap();
+        assert_eq!(stage.server.heard_by(1)[1..3], ["DISCARD ALL", "select 2"]);
+    });
+}
+
+#[test]
 fn an_idle_connection_of_another_core_makes_room() {
     fake::run(async {
         let stage = stage(|_| {}).await;

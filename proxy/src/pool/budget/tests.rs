@@ -40,7 +40,7 @@ fn later(budget: &Arc<Budget>) -> oneshot::Receiver<Grant> {
 fn granted(waiter: &mut oneshot::Receiver<Grant>) -> Option<Permit> {
     match waiter.try_recv().ok()? {
         Grant::Permit(permit) => Some(permit),
-        Grant::Connection(_) => panic!("there is none"),
+        Grant::Connection(_) | Grant::Moving(_) => panic!("there is none"),
     }
 }
 
