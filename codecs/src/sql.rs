@@ -4,10 +4,10 @@
 //! Nothing here decides whether a statement took effect: the server does, by command tags and by
 //! the ledger. A text that the server would refuse gets some answer, never a panic.
 //!
-//! - [`split`]: the statements of a Query.
+//! - [`split()`]: the statements of a Query.
 //! - [`command_tag`]: the tag that the server would give.
-//! - [`effect`], [`runs_alone`]: what it may change, and whether it can be part of a transaction.
-//! - [`survivors`]: what is left of confirmed statements after rollbacks, to savepoints too.
+//! - [`effect()`], [`runs_alone`]: what it may change, and whether it can be part of a transaction.
+//! - [`survivors()`]: what is left of confirmed statements after rollbacks, to savepoints too.
 //! - [`mentions`]: whether an object is named.
 //!
 //! The rules are those of the server's scanner (`src/backend/parser/scan.l`) with

@@ -1,6 +1,6 @@
 //! A blueprint's versions: what a workspace's DDL is turned into, and what deployments replay.
 //!
-//! - [`compose`]: from the ledger's rows and the wire's statements to change sets. Pure.
+//! - [`mod@compose`]: from the ledger's rows and the wire's statements to change sets. Pure.
 //! - [`exclude`]: migration tools' own history tables, which are no part of a blueprint.
 
 mod compose;

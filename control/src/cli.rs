@@ -1,11 +1,11 @@
 //! `tdb`: the command line over the REST service.
 //!
 //! A run is: read the arguments, settle the address and key ([`config`]), call the service through
-//! [`crate::client`], print ([`print`]), and turn what went wrong into text and an exit code
+//! [`crate::client`], print ([`mod@print`]), and turn what went wrong into text and an exit code
 //! ([`error`]). One module for each noun; each holds its arguments, its calls and its texts. Texts
 //! are made by functions of the answer alone, so that tests can compare them byte for byte.
 //!
-//! - [`credentials`] keeps issued connection strings, [`file`] writes them safely.
+//! - [`credentials`] keeps issued connection strings, [`mod@file`] writes them safely.
 //! - [`connect`] becomes psql; [`watch`] follows a deployment.
 
 mod api_keys;

@@ -15,7 +15,7 @@
 //! - [`budget`]: how many connections a database may have, over all cores, and who waits for one.
 //! - [`idle`]: connections at rest, of one core.
 //! - [`moving`]: from one core to another.
-//! - [`checkout`]: the way through all of these.
+//! - [`mod@checkout`]: the way through all of these.
 
 pub(crate) mod budget;
 pub(crate) mod checkout;

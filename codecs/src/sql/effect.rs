@@ -119,7 +119,7 @@ pub fn runs_alone(statement: &str) -> bool {
     }
 }
 
-/// REINDEX [ ( options ) ] kind [ CONCURRENTLY ] name: alone if concurrent, or of more than one
+/// `REINDEX [ ( options ) ] kind [ CONCURRENTLY ] name`: alone if concurrent, or of more than one
 /// table.
 fn reindex_runs_alone(tokens: &[Token<'_>]) -> bool {
     let options_end = tokens.iter().position(|token| token.is_symbol(b')'));

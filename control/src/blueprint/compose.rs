@@ -2,7 +2,7 @@
 //!
 //! The ledger's rows say what took effect, object by object; the statements that the proxy saw (or,
 //! without those, the pieces of the text that the ledger kept) say in which words. Each execution
-//! of a statement is one firing of the ledger's trigger; [`explain`] lays the executions of one
+//! of a statement is one firing of the ledger's trigger; [`mod@explain`] lays the executions of one
 //! transaction over the statements that may have caused them, both in order.
 
 mod explain;
