@@ -26,6 +26,8 @@ const KEEPALIVE_PROBES: u32 = 4;
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
 /// Between two log lines about the same trouble of one listener.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+/// What sessions get to tell their clients that all ends now.
+const STOP_GRACE: Duration = Duration::from_secs(1);
 /// Clients of one core that are being told that the proxy is full; more are closed without a word.
 const REFUSALS_MAX: usize = 64;
 
@@ -133,6 +135,8 @@ pub async fn serve(core: Rc<Core>, listener: StdListener) -> io::Result<()> {
             if left > 0 {
                 warn!(left, "sessions were at work when the time to drain was over");
             }
+            // They have been told to end, and tell their clients.
+            let _ = tokio::time::timeout(STOP_GRACE, sessions.wait()).await;
         }
     }
     Ok(())

@@ -224,10 +224,11 @@ pub(super) fn note(context: &Context, refusal: &Refusal) {
     let kind = refusal.kind();
     context.metrics.logins.increment(refusal.login());
     context.metrics.faults.increment(kind);
-    match kind {
-        FaultKind::Server | FaultKind::ServerGone | FaultKind::Internal => {
-            warn!(fault = %kind, reason = %refusal, "client refused");
-        }
+    match refusal {
+        Refusal::Checkout {
+            error: pool::Error::Server(_),
+            ..
+        } => warn!(fault = %kind, reason = %refusal, "client refused"),
         _ => info!(fault = %kind, reason = %refusal, "client refused"),
     }
 }
