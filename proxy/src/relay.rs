@@ -150,7 +150,7 @@ where
 
     /// Relays until one side ends or the process is going down. Not cancel safe: the server
     /// connection is in the middle of something and must be closed.
-    pub(crate) async fn run(mut self, drain: &Drain) -> Ended {
+    pub(crate) async fn run(&mut self, drain: &Drain) -> Ended {
         let mut draining = pin!(drain.draining());
         let mut stopping = pin!(drain.stopping());
         let mut sending: Sending<'a> = None;
@@ -286,7 +286,7 @@ where
         pipeline.owed() > 0 || !waits
     }
 
-    fn ended(self, end: End) -> Ended {
+    fn ended(&self, end: End) -> Ended {
         Ended {
             settled: self.is_settled() && !self.traffic.unrecorded,
             busy: self.is_busy(),

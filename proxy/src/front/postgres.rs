@@ -53,6 +53,7 @@ use crate::relay::gate::Traffic;
 use crate::relay::{Ended, Relay};
 use crate::route::Route;
 use crate::session::Session;
+use crate::stream::Stream;
 use client::Client;
 use handshake::Handshake;
 use login::Proved;
@@ -64,7 +65,9 @@ const FULL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A session that has begun: its client has been told so.
 struct Opened {
-    client: Client<TcpStream>,
+    stream: Stream<TcpStream>,
+    /// What the client has sent already.
+    early: Vec<u8>,
     pooled: Pooled,
     key: Registration,
     route: Arc<Route>,
@@ -95,7 +98,7 @@ pub async fn refuse_full(core: Rc<Core>, stream: TcpStream, _peer: SocketAddr) {
 }
 
 /// All up to the first ReadyForQuery. `None` if there is no session; the client knows why.
-async fn open(core: &Core, stream: TcpStream) -> Option<Opened> {
+async fn open(core: &Core, stream: TcpStream) -> Option<Box<Opened>> {
     let context = &core.context;
     let deadline = Instant::now() + context.config.handshake_timeout;
     let place = timeout_at(deadline, context.limits.handshake())
@@ -126,14 +129,15 @@ async fn open(core: &Core, stream: TcpStream) -> Option<Opened> {
         .record("database", &startup.database)
         .record("user", &startup.user);
     match begin(core, &mut client, &startup, deadline, place).await {
-        Ok((proved, pooled, key, place)) => Some(Opened {
-            client,
+        Ok((proved, pooled, key, place)) => Some(Box::new(Opened {
+            stream: client.stream,
+            early: client.inbox.into_unread(),
             pooled,
             key,
             user: proved.login().user.clone(),
             route: proved.route,
             _place: place,
-        }),
+        })),
         Err(refusal) => {
             refuse::note(context, &refusal);
             refuse::tell(client, &refusal).await;
@@ -203,47 +207,53 @@ fn admit(context: &Context, route: &Route) -> Result<DatabasePermit, Refusal> {
 }
 
 /// From the first ReadyForQuery to the end of both connections, or of one.
-async fn run(core: &Core, session: &Session, opened: Opened) {
+async fn run(core: &Core, session: &Session, mut opened: Box<Opened>) {
     info!("session begins");
     let context = &core.context;
-    let Opened {
-        client,
-        mut pooled,
-        key,
-        route,
-        user,
-        _place,
-    } = opened;
-    let Client {
-        mut stream, inbox, ..
-    } = client;
-    let connection = &mut pooled.connection;
-    let inspect = (route.kind == Kind::Workspace).then(|| {
-        Box::new(Inspect::new(Author {
-            session: session.to_string(),
-            database: route.database.to_string(),
-            user: user.into_string(),
-            pid: connection.key.pid,
-        }))
-    });
-    let ended = Relay::new(
-        &mut stream,
+    let inspect = opened.inspect(session);
+    let connection = &mut opened.pooled.connection;
+    let mut relay = Relay::new(
+        &mut opened.stream,
         &mut connection.stream,
-        inbox.into_unread(),
+        std::mem::take(&mut opened.early),
         Traffic::new(&mut connection.parameters, inspect),
         &context.captures,
-    )
-    .run(&context.drain)
-    .await;
+    );
+    let ended = relay.run(&context.drain).await;
     report(context, &ended);
-    // The server connection does not wait for a client that is slow to go.
-    Box::pin(async {
-        tokio::join!(
-            release::release(core, &route, pooled, key, &ended),
-            farewell::farewell(stream, &ended),
-        )
-    })
-    .await;
+    // Boxed, for a session at rest need not have room for its end.
+    Box::pin(finish(core, *opened, ended)).await;
+}
+
+/// Lets go of both connections; the server's does not wait for a client that is slow to go.
+async fn finish(core: &Core, opened: Opened, ended: Ended) {
+    let Opened {
+        stream,
+        pooled,
+        key,
+        route,
+        _place,
+        ..
+    } = opened;
+    tokio::join!(
+        release::release(core, &route, pooled, key, &ended),
+        farewell::farewell(stream, &ended),
+    );
+}
+
+impl Opened {
+    /// What looks on in a workspace.
+    fn inspect(&self, session: &Session) -> Option<Box<Inspect>> {
+        if self.route.kind != Kind::Workspace {
+            return None;
+        }
+        Some(Box::new(Inspect::new(Author {
+            session: session.to_string(),
+            database: self.route.database.to_string(),
+            user: self.user.to_string(),
+            pid: self.pooled.connection.key.pid,
+        })))
+    }
 }
 
 fn report(context: &Context, ended: &Ended) {

@@ -52,7 +52,7 @@ async fn relay<R>(
     let mut parameters = Parameters::default();
     let inspect = inspect.then(|| Box::new(Inspect::new(author())));
     let traffic = Traffic::new(&mut parameters, inspect);
-    let relay = Relay::new(&mut client, &mut server, early.to_vec(), traffic, &captures);
+    let mut relay = Relay::new(&mut client, &mut server, early.to_vec(), traffic, &captures);
     tokio::join!(relay.run(drain), peers(far_client, far_server))
 }
 

@@ -55,6 +55,19 @@ fn a_connection_is_reset_and_used_again() {
 }
 
 #[test]
+fn a_session_at_rest_is_small() {
+    fake::run(async {
+        let stage = stage(|_| {}).await;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (accepted, _client) = tokio::join!(listener.accept(), TcpStream::connect(addr));
+        let (stream, peer) = accepted.unwrap();
+        let session = serve(Rc::clone(&stage.core), stream, peer);
+        assert!(size_of_val(&session) <= 2048, "{}", size_of_val(&session));
+    });
+}
+
+#[test]
 fn what_comes_behind_the_login_is_forwarded_first() {
     fake::run(async {
         let stage = stage(|_| {}).await;
