@@ -21,7 +21,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tenantsdb_codecs::postgres;
-use tenantsdb_codecs::postgres::server::TransactionStatus;
 use tenantsdb_codecs::postgres::tag::ServerTag;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
@@ -279,17 +278,10 @@ where
             && self.server_skim.at_boundary()
     }
 
-    /// Whether the server may be at work. In a transaction that has been left it only waits.
-    fn is_busy(&self) -> bool {
-        let pipeline = &self.traffic.pipeline;
-        let waits = pipeline.status() != TransactionStatus::Idle || pipeline.is_idle();
-        pipeline.owed() > 0 || !waits
-    }
-
     fn ended(&self, end: End) -> Ended {
         Ended {
             settled: self.is_settled() && !self.traffic.unrecorded,
-            busy: self.is_busy(),
+            busy: self.traffic.pipeline.may_be_at_work(),
             client_at_boundary: self.server_skim.at_boundary() && self.to_client.is_empty(),
             server_explained: self.traffic.server_tag == Some(ServerTag::ERROR_RESPONSE),
             bytes: (self.to_server.bytes(), self.to_client.bytes()),

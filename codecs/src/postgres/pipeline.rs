@@ -107,14 +107,18 @@ impl Pipeline {
         self.unclear
     }
 
+    /// Whether the server may be at work on what it was sent: a reply is owed, or a batch was begun
+    /// whose messages it works on as they come, Sync or not. In a transaction it may only wait.
+    #[must_use]
+    pub const fn may_be_at_work(&self) -> bool {
+        self.owed > 0 || self.batch_open || self.unclear
+    }
+
     /// Whether the server waits for the next request, in no transaction, with nothing begun. That
     /// nothing of a message is under way in either direction is for the caller to know.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
-        self.owed == 0
-            && !self.batch_open
-            && !self.unclear
-            && matches!(self.status, TransactionStatus::Idle)
+        !self.may_be_at_work() && matches!(self.status, TransactionStatus::Idle)
     }
 }
 

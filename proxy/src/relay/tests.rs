@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use tenantsdb_codecs::postgres::client::{encode_query, encode_sync};
 use tenantsdb_codecs::postgres::report::Severity;
-use tenantsdb_codecs::postgres::server::CommandComplete;
+use tenantsdb_codecs::postgres::server::{CommandComplete, TransactionStatus};
 use tenantsdb_codecs::postgres::sqlstate::SqlState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -90,6 +90,49 @@ async fn what_was_sent_early_goes_first_and_a_goodbye_is_not_forwarded() {
         ended.settled && !ended.busy && ended.client_at_boundary,
         "{ended:?}"
     );
+}
+
+/// Plays a client that begins a transaction, sends `last` and goes; answers how that ended and how
+/// long it took.
+async fn leave_in_a_transaction(last: &[u8]) -> (Ended, Duration) {
+    let drain = Drain::default();
+    let started = tokio::time::Instant::now();
+    let (ended, _server) = relay(4096, b"", false, &drain, async |mut client, mut server| {
+        client.write_all(&query("BEGIN")).await.unwrap();
+        read(&mut server, query("BEGIN").len()).await;
+        let mut answer = Vec::new();
+        ready(TransactionStatus::InTransaction, &mut answer);
+        server.write_all(&answer).await.unwrap();
+        read(&mut client, answer.len()).await;
+        client.write_all(last).await.unwrap();
+        drop(client);
+        server
+    })
+    .await;
+    (ended, started.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_goodbye_in_a_transaction_ends_the_session_at_once() {
+    let (ended, took) = leave_in_a_transaction(b"X\0\0\0\x04").await;
+    assert!(matches!(ended.end, End::Goodbye), "{ended:?}");
+    assert!(!ended.busy && !ended.settled, "{ended:?}");
+    assert_eq!(took, Duration::ZERO, "its locks are held no longer");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_abandoned_in_a_transaction_behind_a_flush_is_at_work() {
+    let batch = [
+        message(b'P', b"\0select pg_sleep(99)\0\0\0"),
+        message(b'B', b"\0\0\0\0\0\0\0\0"),
+        message(b'E', b"\0\0\0\0\0"),
+        message(b'H', b""),
+    ]
+    .concat();
+    for goodbye in [&b""[..], b"X\0\0\0\x04"] {
+        let (ended, _) = leave_in_a_transaction(&[&batch, goodbye].concat()).await;
+        assert!(ended.busy && !ended.settled, "{ended:?}");
+    }
 }
 
 #[tokio::test]

@@ -47,6 +47,24 @@ fn the_first_of_several_replies_is_not_the_end() {
     assert!(pipeline.is_idle());
 }
 
+#[test]
+fn a_batch_without_its_sync_may_be_at_work_in_a_transaction_too() {
+    for (tags, at_work) in [
+        (&b""[..], false),
+        (b"PBEH", true),
+        (b"Q", true),
+        (b"?", true),
+    ] {
+        let mut pipeline = sent(b"Q");
+        pipeline.server_ready(InTransaction);
+        for tag in tags {
+            pipeline.client_sent(*tag);
+        }
+        assert_eq!(pipeline.may_be_at_work(), at_work, "{tags:?}");
+        assert!(!pipeline.is_idle());
+    }
+}
+
 // A client that left between Parse and Sync left replies for the next (pg_doorman 3.3.4).
 #[test]
 fn a_batch_without_its_sync_is_not_idle() {
@@ -118,7 +136,10 @@ fn a_query_ends_an_unfinished_batch_unless_that_failed() {
     pipeline.server_failed();
     pipeline.server_ready(Idle);
     pipeline.server_ready(Idle);
-    assert!(pipeline.is_idle(), "an error in a whole batch is accounted for");
+    assert!(
+        pipeline.is_idle(),
+        "an error in a whole batch is accounted for"
+    );
 }
 
 #[test]
