@@ -15,10 +15,6 @@ pub const AUTH_BODY_BYTES_MAX: usize = 4_096;
 /// parameters, key, notices, the error that refuses.
 pub const LOGIN_BODY_BYTES_MAX: usize = 65_536;
 
-/// Longest Query or Parse body in bytes that is held whole, so that its text can be captured. The
-/// server takes 1 GiB; a schema is not that long.
-pub const STATEMENT_BYTES_MAX: usize = 64 << 20;
-
 /// Longest text in bytes of one field of an error that we send; the rest is cut off.
 pub const REPORT_FIELD_BYTES_MAX: usize = 8_192;
 

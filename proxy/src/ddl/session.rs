@@ -88,13 +88,16 @@ impl Inspect {
         if self.lost {
             return 0;
         }
-        self.queue.header(header)
+        let wanted = self.queue.header(header);
+        self.check();
+        wanted
     }
 
     /// The start of that body.
     pub(crate) fn client_body(&mut self, header: Header, start: &[u8]) {
         if !self.lost {
             self.queue.body(header, start);
+            self.check();
         }
     }
 
@@ -176,7 +179,6 @@ impl Inspect {
             // Rows, COPY data, notices and the like answer nothing by themselves.
             _ => {}
         }
-        self.lost |= self.queue.is_overfull();
     }
 
     fn expect(&mut self, is_it: impl FnOnce(&Asked) -> bool) {
@@ -189,7 +191,7 @@ impl Inspect {
         match self.queue.pop() {
             Some(Asked::Parse { name, statement }) => {
                 self.statements.insert(name, statement);
-                self.lost |= self.statements.len() > NAMES_MAX;
+                self.check();
             }
             _ => self.lose(),
         }
@@ -200,7 +202,7 @@ impl Inspect {
             Some(Asked::Bind { portal, statement }) => {
                 let statement = self.statements.get(&statement).cloned().flatten();
                 self.portals.insert(portal, statement);
-                self.lost |= self.portals.len() > NAMES_MAX;
+                self.check();
             }
             _ => self.lose(),
         }
@@ -235,6 +237,14 @@ impl Inspect {
                 self.lose();
                 None
             }
+        }
+    }
+
+    /// Gives up where there is more to remember than there is room for.
+    fn check(&mut self) {
+        let names = self.statements.len().max(self.portals.len());
+        if names > NAMES_MAX || self.queue.is_lost() {
+            self.lose();
         }
     }
 

@@ -1,9 +1,9 @@
 //! What a session has asked, in the order in which the server will answer.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use tenantsdb_codecs::limits::STATEMENT_BYTES_MAX;
 use tenantsdb_codecs::postgres::client::{Bind, Close, Execute, Kind, Parse, Query};
 use tenantsdb_codecs::postgres::frame::Header;
 use tenantsdb_codecs::postgres::tag::ClientTag;
@@ -11,12 +11,27 @@ use tenantsdb_codecs::sql::{self, Effect};
 
 use super::is_asked;
 
-/// How much of a Bind, Execute or Close is read: names only. The server cuts names at 63 bytes.
-const NAMES_BYTES_MAX: usize = 1024;
+/// Longest Query or Parse body in bytes that is looked into. That is done while the core's other
+/// sessions wait: some milliseconds for this much. Of a longer one control has the ledger's text.
+pub(super) const STATEMENT_BYTES_MAX: usize = 1 << 20;
+
+/// Statements of one Query that are told apart; of one with more, none is.
+const STATEMENTS_MAX: usize = 1_000;
+
+/// What the statements of one session may take in bytes, those that wait for their answer and those
+/// that are prepared together. What finds no room goes on without a text.
+const BUDGET_BYTES: usize = 4 << 20;
+
+/// Longest name in bytes of a prepared statement or portal. The server cuts them off here
+/// (`NAMEDATALEN`), so that longer ones could be taken for each other.
+const NAME_BYTES_MAX: usize = 63;
+
+/// How much of a Bind, Execute or Close is read: its names with what ends them.
+const NAMES_BYTES_MAX: usize = 2 * (NAME_BYTES_MAX + 1);
 
 /// Questions without an answer yet; with more, texts are given up. Kernel buffers bound the bytes
 /// under way, but a Sync has only five.
-const ASKED_MAX: usize = 100_000;
+const ASKED_MAX: usize = 20_000;
 
 /// A statement that may be captured.
 #[derive(Debug)]
@@ -25,14 +40,49 @@ pub(crate) struct Statement {
     pub(crate) effect: Effect,
     /// Its text; left out (empty) where the effect alone matters.
     pub(crate) text: Box<str>,
+    _held: Held,
 }
 
 impl Statement {
-    pub(crate) fn new(text: &str) -> Self {
+    /// `None` if there is no room for it.
+    fn new(text: &str, budget: &Budget) -> Option<Self> {
         let effect = sql::effect(text);
-        let keep = effect != Effect::Reads;
-        let text = if keep { text.into() } else { Box::default() };
-        Self { effect, text }
+        let keep = if effect == Effect::Reads { "" } else { text };
+        let held = budget.take(size_of::<Self>() + keep.len())?;
+        Some(Self {
+            effect,
+            text: keep.into(),
+            _held: held,
+        })
+    }
+}
+
+/// Bytes that the statements of a session hold, of [`BUDGET_BYTES`].
+#[derive(Clone, Debug, Default)]
+struct Budget(Rc<Cell<usize>>);
+
+/// A share of it; given back on drop.
+#[derive(Debug)]
+struct Held {
+    budget: Budget,
+    bytes: usize,
+}
+
+impl Budget {
+    fn take(&self, bytes: usize) -> Option<Held> {
+        let taken = self.0.get() + bytes;
+        if taken > BUDGET_BYTES {
+            return None;
+        }
+        self.0.set(taken);
+        let budget = self.clone();
+        Some(Held { budget, bytes })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.0.set(self.budget.0.get() - self.bytes);
     }
 }
 
@@ -68,6 +118,9 @@ pub(crate) enum Asked {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     asked: VecDeque<Asked>,
+    budget: Budget,
+    /// A name could not be read: what is asked by it from here on cannot be told.
+    nameless: bool,
     /// After an error the server passes over everything up to the next Sync.
     skipping: bool,
     /// The server takes COPY data; it passes over Sync while it does.
@@ -102,30 +155,46 @@ impl Queue {
     pub(crate) fn body(&mut self, header: Header, start: &[u8]) {
         let tag = ClientTag(header.tag);
         let asked = match tag {
-            ClientTag::QUERY => Query::decode(start).map(|query| {
-                let statements = sql::split(query.text);
-                Asked::Query(statements.into_iter().map(Statement::new).collect())
+            ClientTag::QUERY => Query::decode(start)
+                .ok()
+                .map(|query| self.query(query.text)),
+            ClientTag::PARSE => Parse::decode(start).ok().and_then(|parse| {
+                Some(Asked::Parse {
+                    name: name(parse.statement)?,
+                    statement: Statement::new(parse.text, &self.budget).map(Rc::new),
+                })
             }),
-            ClientTag::PARSE => Parse::decode(start).map(|parse| Asked::Parse {
-                name: parse.statement.to_owned(),
-                statement: Some(Rc::new(Statement::new(parse.text))),
+            ClientTag::BIND => Bind::decode(start).ok().and_then(|bind| {
+                Some(Asked::Bind {
+                    portal: name(bind.portal)?,
+                    statement: name(bind.statement)?,
+                })
             }),
-            ClientTag::BIND => Bind::decode(start).map(|bind| Asked::Bind {
-                portal: bind.portal.to_owned(),
-                statement: bind.statement.to_owned(),
-            }),
-            ClientTag::EXECUTE => {
-                Execute::decode(start).map(|execute| Asked::Execute(execute.portal.to_owned()))
-            }
-            _ => Close::decode(start).map(|close| Asked::Close {
-                kind: close.kind,
-                name: close.name.to_owned(),
+            ClientTag::EXECUTE => Execute::decode(start)
+                .ok()
+                .and_then(|execute| name(execute.portal).map(Asked::Execute)),
+            _ => Close::decode(start).ok().and_then(|close| {
+                Some(Asked::Close {
+                    kind: close.kind,
+                    name: name(close.name)?,
+                })
             }),
         };
         match asked {
-            Ok(asked) => self.asked.push_back(asked),
-            Err(_) => self.push_without_text(tag),
+            Some(asked) => self.asked.push_back(asked),
+            None => self.push_without_text(tag),
         }
+    }
+
+    /// All its statements, or none: they are told apart by their place.
+    fn query(&self, text: &str) -> Asked {
+        let statements = sql::split(text);
+        if statements.len() > STATEMENTS_MAX {
+            return Asked::Query(VecDeque::new());
+        }
+        let statements = statements.into_iter();
+        let held = statements.map(|text| Statement::new(text, &self.budget));
+        Asked::Query(held.collect::<Option<_>>().unwrap_or_default())
     }
 
     /// The oldest question.
@@ -183,9 +252,10 @@ impl Queue {
         self.skipping = true;
     }
 
-    /// Whether more has been asked than is kept account of.
-    pub(crate) fn is_overfull(&self) -> bool {
-        self.asked.len() > ASKED_MAX
+    /// Whether what has been asked is kept account of no more: there is too much of it, or a name
+    /// could not be read.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.nameless || self.asked.len() > ASKED_MAX
     }
 
     /// Whether the server will not answer a message of this kind because of what came before.
@@ -200,23 +270,21 @@ impl Queue {
         self.skipping
     }
 
+    /// A question that could not be read, or was not.
     fn push_without_text(&mut self, tag: ClientTag) {
-        let name = String::new;
-        self.asked.push_back(match tag {
-            ClientTag::QUERY => Asked::Query(VecDeque::new()),
-            ClientTag::PARSE => Asked::Parse {
-                name: name(),
+        match tag {
+            ClientTag::QUERY => self.asked.push_back(Asked::Query(VecDeque::new())),
+            // Under its name there was nothing before, unless that is the empty one.
+            ClientTag::PARSE => self.asked.push_back(Asked::Parse {
+                name: String::new(),
                 statement: None,
-            },
-            ClientTag::BIND => Asked::Bind {
-                portal: name(),
-                statement: name(),
-            },
-            ClientTag::EXECUTE => Asked::Execute(name()),
-            _ => Asked::Close {
-                kind: Kind::Portal,
-                name: name(),
-            },
-        });
+            }),
+            _ => self.nameless = true,
+        }
     }
+}
+
+/// A name of ours; `None` if the server takes it for another.
+fn name(name: &str) -> Option<String> {
+    (name.len() <= NAME_BYTES_MAX).then(|| name.to_owned())
 }

@@ -1,11 +1,14 @@
 //! What a session has done and not committed, and committed and not reported.
 
 use tenantsdb_codecs::feed::capture::CapturedStatement;
-use tenantsdb_codecs::limits::STATEMENT_BYTES_MAX;
 use tenantsdb_codecs::postgres::server::TransactionStatus;
 use tenantsdb_codecs::sql::{self, Control, Effect};
 
 use super::asked::Statement;
+
+/// What the statements of one transaction may take in bytes; of one with more, none is sent. The
+/// ledger has all of them.
+const TRANSACTION_BYTES_MAX: usize = 8 << 20;
 
 /// Bytes that a statement costs besides its text and tag.
 const STATEMENT_OVERHEAD_BYTES: usize = 64;
@@ -101,7 +104,7 @@ impl Batch {
     fn push(&mut self, text: &str, tag: &str, counts: bool) {
         self.counts |= counts;
         self.bytes += text.len() + tag.len() + STATEMENT_OVERHEAD_BYTES;
-        if self.bytes > STATEMENT_BYTES_MAX {
+        if self.bytes > TRANSACTION_BYTES_MAX {
             // The ledger still has all of it.
             self.statements = Vec::new();
             return;
@@ -116,7 +119,7 @@ impl Batch {
         self.counts |= later.counts;
         self.bytes += later.bytes;
         self.statements.extend(later.statements);
-        if self.bytes > STATEMENT_BYTES_MAX {
+        if self.bytes > TRANSACTION_BYTES_MAX {
             self.statements = Vec::new();
         }
     }

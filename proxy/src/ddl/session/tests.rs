@@ -1,7 +1,7 @@
-use tenantsdb_codecs::limits::STATEMENT_BYTES_MAX;
 use tenantsdb_codecs::postgres::client::encode_query;
 use tenantsdb_codecs::postgres::frame::frame;
 
+use super::asked::STATEMENT_BYTES_MAX;
 use super::*;
 
 /// A session that is played message by message.
@@ -278,6 +278,89 @@ fn without_the_text_the_servers_tag_counts() {
         .server("C[CREATE TABLE] ZI");
     let capture = vec![(String::new(), "CREATE TABLE".to_owned())];
     assert_eq!(play.captures, [capture.clone(), capture]);
+}
+
+#[test]
+fn of_too_many_statements_in_one_query_the_tags_count() {
+    let mut play = Play::new();
+    for (selects, text) in [(999, "create table a()"), (1_000, "")] {
+        let text_sent = format!("{}create table a()", "select 1;".repeat(selects));
+        play.query(&text_sent);
+        play.server(&"C[SELECT 1]".repeat(selects));
+        play.server("C[CREATE TABLE] ZI");
+        let capture = play.captures.pop().unwrap();
+        assert_eq!(capture, [(text.to_owned(), "CREATE TABLE".to_owned())]);
+    }
+}
+
+/// A statement of about a quarter of what a session may remember.
+fn long(name: &str) -> String {
+    format!(
+        "create table {name}(/*{}*/)",
+        " ".repeat(STATEMENT_BYTES_MAX - 100)
+    )
+}
+
+#[test]
+fn what_a_session_asks_ahead_is_remembered_within_bounds() {
+    let mut play = Play::new();
+    for _ in 0..8 {
+        play.query(&long("a"));
+    }
+    play.server(&"C[CREATE TABLE] ZI".repeat(8));
+    let captures = std::mem::take(&mut play.captures);
+    let with_text = captures.iter().filter(|capture| !capture[0].0.is_empty());
+    assert_eq!((captures.len(), with_text.count()), (8, 4));
+    // Answered, they leave room again.
+    play.query("create table b()").server("C[CREATE TABLE] ZI");
+    assert_eq!(play.texts(), [["create table b()"]]);
+}
+
+#[test]
+fn what_a_session_prepares_is_remembered_within_bounds() {
+    let mut play = Play::new();
+    let mut prepare = |n: char, text: &str| {
+        play.client(b'P', format!("s{n}\0{text}\0\0\0").as_bytes())
+            .client(b'B', format!("p{n}\0s{n}\0\0\0\0\0\0\0").as_bytes())
+            .client(b'C', format!("Ss{n}\0").as_bytes())
+            .client(b'E', format!("p{n}\0\0\0\0\0").as_bytes())
+            .sync()
+            .server("123C[CREATE TABLE] ZT");
+        play.inspect.block = Block::default();
+    };
+    for n in 'a'..='d' {
+        prepare(n, &long("a"));
+    }
+    // The statements are closed, their portals are not.
+    assert!(play.inspect.portals["pd"].is_some());
+    play.extended(&long("b"));
+    play.sync().server("12nC[CREATE TABLE] ZI");
+    assert_eq!(play.texts(), [[""]]);
+    play.client(b'C', b"Ppa\0").sync().server("3ZI");
+    play.extended(&long("c"));
+    play.sync().server("12nC[CREATE TABLE] ZI");
+    assert!(play.captures[1][0].0.starts_with("create table c"));
+}
+
+#[test]
+fn names_that_the_server_cuts_off_leave_the_tags() {
+    let mut play = Play::new();
+    play.extended("create table a()");
+    let long = "n".repeat(64);
+    play.client(b'B', format!("\0{long}\0\0\0\0\0\0\0").as_bytes())
+        .client(b'E', b"\0\0\0\0\0")
+        .sync()
+        .server("12nC[CREATE TABLE] 2C[CREATE INDEX] ZI");
+    assert_eq!(play.texts(), [["", ""]]);
+}
+
+#[test]
+fn questions_that_wait_for_a_server_at_work_are_bounded() {
+    let mut play = Play::new();
+    for _ in 0..30_000 {
+        play.sync();
+    }
+    assert!(play.inspect.lost && play.inspect.queue.front().is_none());
 }
 
 #[test]
