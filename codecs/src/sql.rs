@@ -7,6 +7,7 @@
 //! - [`split()`]: the statements of a Query.
 //! - [`command_tag`]: the tag that the server would give.
 //! - [`effect()`], [`runs_alone`]: what it may change, and whether it can be part of a transaction.
+//! - [`index_name`]: what a CREATE INDEX makes.
 //! - [`survivors()`]: what is left of confirmed statements after rollbacks, to savepoints too.
 //! - [`mentions`]: whether an object is named.
 //!
@@ -19,7 +20,7 @@ mod split;
 mod survivors;
 mod tag;
 
-pub use effect::{Control, Effect, effect, runs_alone};
+pub use effect::{Control, Effect, effect, index_name, runs_alone};
 pub use split::split;
 pub use survivors::survivors;
 pub use tag::command_tag;

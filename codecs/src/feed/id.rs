@@ -39,9 +39,13 @@ pub enum NameError {
     /// A blueprint that ends in `_dev`.
     #[error("a blueprint name does not end in \"_dev\": that is the name of a workspace database")]
     WorkspaceSuffix,
+    /// A blueprint that starts with `pg_`, as no role of ours could.
+    #[error("a blueprint name does not start with \"pg_\": PostgreSQL keeps such names for itself")]
+    Reserved,
 }
 
-/// Checks a blueprint name: `^[a-z][a-z0-9_]{0,25}$`, no `__`, no final `_`, no final `_dev`.
+/// Checks a blueprint name: `^[a-z][a-z0-9_]{0,25}$`, no `__`, no final `_`, no final `_dev`, no
+/// `pg_` at its start (<https://www.postgresql.org/docs/15/sql-createrole.html>).
 ///
 /// # Errors
 ///
@@ -54,6 +58,9 @@ pub fn check_blueprint(name: &str) -> Result<(), NameError> {
     check_common(name)?;
     if name.ends_with("_dev") {
         return Err(NameError::WorkspaceSuffix);
+    }
+    if name.starts_with("pg_") {
+        return Err(NameError::Reserved);
     }
     Ok(())
 }
@@ -197,6 +204,7 @@ mod tests {
         assert_eq!(check_blueprint(&"a".repeat(26)), Ok(()));
         assert_eq!(check_tenant(&"9".repeat(31)), Ok(()));
         assert_eq!(check_blueprint("a"), Ok(()));
+        assert_eq!(check_blueprint("pgapp"), Ok(()));
         assert!(tenant_database(&"a".repeat(26), &"b".repeat(31)).len() <= 63);
     }
 
@@ -213,6 +221,7 @@ mod tests {
             ("my__app", DoubleUnderscore),
             ("my_", TrailingUnderscore),
             ("my_dev", WorkspaceSuffix),
+            ("pg_app", Reserved),
         ] {
             assert_eq!(check_blueprint(name), Err(error), "{name}");
         }

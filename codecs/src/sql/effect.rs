@@ -107,15 +107,73 @@ pub fn runs_alone(statement: &str) -> bool {
         | "VACUUM" => true,
         "ALTER DATABASE" => has(&tokens, &["SET", "TABLESPACE"]),
         "ALTER SUBSCRIPTION" => has(&tokens, &["PUBLICATION"]),
-        "ALTER TABLE" => {
-            has(&tokens, &["DETACH", "PARTITION"])
-                && tokens.last().is_some_and(|token| token.is("CONCURRENTLY"))
-        }
+        "ALTER TABLE" => detaches_concurrently(&tokens),
         // Without a table it is for all of them.
         "CLUSTER" => outside(statement).all(|token| token.is("CLUSTER") || token.is("VERBOSE")),
-        "CREATE INDEX" | "DROP INDEX" => has(&tokens, &["INDEX", "CONCURRENTLY"]),
+        "CREATE INDEX" | "DROP INDEX" => index_words(&tokens)
+            .first()
+            .is_some_and(|token| token.is("CONCURRENTLY")),
         "REINDEX" => reindex_runs_alone(&tokens),
         _ => false,
+    }
+}
+
+/// Name of the index that a CREATE INDEX makes, without its schema, if the statement gives one.
+#[must_use]
+pub fn index_name(statement: &str) -> Option<String> {
+    if command_tag(statement) != "CREATE INDEX" {
+        return None;
+    }
+    let tokens: Vec<Token<'_>> = Tokens::new(statement).collect();
+    let words = without(index_words(&tokens), &["CONCURRENTLY"]);
+    let words = without(words, &["IF", "NOT", "EXISTS"]);
+    match words.first() {
+        // `on` without quotes is reserved: it is no name.
+        Some(token) if !token.is("ON") => token.name().map(String::from),
+        _ => None,
+    }
+}
+
+/// What follows `{CREATE | DROP} [UNIQUE] INDEX`.
+fn index_words<'a, 't>(tokens: &'a [Token<'t>]) -> &'a [Token<'t>] {
+    let rest = tokens.get(1..).unwrap_or_default();
+    without(without(rest, &["UNIQUE"]), &["INDEX"])
+}
+
+/// `ALTER TABLE [IF EXISTS] [ONLY] name DETACH PARTITION name CONCURRENTLY`, and nothing else:
+/// names may be such words too (`ADD COLUMN detach partition DEFAULT f(), …`), and what runs alone
+/// is looked at less.
+fn detaches_concurrently(tokens: &[Token<'_>]) -> bool {
+    let rest = tokens.get(2..).unwrap_or_default();
+    let rest = without(without(rest, &["IF", "EXISTS"]), &["ONLY"]);
+    let Some(rest) = behind_name(rest) else {
+        return false;
+    };
+    let [detach, partition, rest @ ..] = rest else {
+        return false;
+    };
+    let detaches = detach.is("DETACH") && partition.is("PARTITION");
+    detaches && matches!(behind_name(rest), Some([last]) if last.is("CONCURRENTLY"))
+}
+
+/// What follows a name with or without schema; `None` if there is none.
+fn behind_name<'a, 't>(tokens: &'a [Token<'t>]) -> Option<&'a [Token<'t>]> {
+    let (first, mut rest) = tokens.split_first()?;
+    first.name()?;
+    while let [dot, name, behind @ ..] = rest
+        && dot.is_symbol(b'.')
+    {
+        name.name()?;
+        rest = behind;
+    }
+    Some(rest)
+}
+
+/// What follows these words, where they are there.
+fn without<'a, 't>(tokens: &'a [Token<'t>], words: &[&str]) -> &'a [Token<'t>] {
+    match tokens.split_at_checked(words.len()) {
+        Some((first, rest)) if first.iter().zip(words).all(|(token, word)| token.is(word)) => rest,
+        _ => tokens,
     }
 }
 

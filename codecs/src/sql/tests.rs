@@ -294,6 +294,7 @@ fn what_cannot_be_in_a_transaction_runs_alone() {
         "CLUSTER",
         "CLUSTER VERBOSE",
         "ALTER TABLE a DETACH PARTITION b CONCURRENTLY",
+        "alter table if exists only s.\"A\" detach partition p.b concurrently -- now",
         "CREATE DATABASE d",
         "ALTER DATABASE d SET TABLESPACE t",
         "ALTER SYSTEM SET work_mem = 1",
@@ -311,12 +312,34 @@ fn what_cannot_be_in_a_transaction_runs_alone() {
         "CLUSTER a",
         "ALTER TABLE a DETACH PARTITION b",
         "ALTER TABLE a DETACH PARTITION b FINALIZE",
+        "ALTER TABLE a ADD COLUMN detach partition DEFAULT f(), ADD COLUMN y concurrently",
+        "ALTER TABLE detach DETACH PARTITION b, ADD COLUMN y concurrently",
+        "ALTER TABLE a ADD x int, DETACH PARTITION b CONCURRENTLY",
+        "ALTER TABLE a DETACH PARTITION b.",
+        "CREATE INDEX i ON a (index concurrently)",
         "ALTER TYPE t ADD VALUE 'x'",
         "ALTER DATABASE d SET work_mem = 1",
         "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
         "ANALYZE",
     ] {
         assert!(!runs_alone(statement), "{statement}");
+    }
+}
+
+#[test]
+fn an_index_has_the_name_that_its_statement_gives() {
+    for (statement, name) in [
+        ("CREATE INDEX One ON a (b)", Some("one")),
+        (
+            "create unique index concurrently if not exists \"On\" on a (b)",
+            Some("On"),
+        ),
+        ("CREATE INDEX CONCURRENTLY ON a (b)", None),
+        ("CREATE INDEX ON a (b)", None),
+        ("DROP INDEX one", None),
+        ("CREATE INDEX", None),
+    ] {
+        assert_eq!(index_name(statement).as_deref(), name, "{statement}");
     }
 }
 
