@@ -34,6 +34,8 @@ pub struct Config {
     pub client_connections_max: usize,
     /// Client connections that have not logged in.
     pub handshakes_max: usize,
+    /// Those of one IPv4 address, or one IPv6 network of 64 bits.
+    pub handshakes_per_source_max: u32,
     /// Server connections of one database, idle ones included, unless its route says otherwise.
     pub server_connections_max: u32,
     /// From accept to the answer to a login.

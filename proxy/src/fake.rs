@@ -21,6 +21,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::config::{Config, Control};
 use crate::context::Context;
 use crate::core::Core;
+use crate::listener;
 use crate::route::Route;
 use crate::route::entry::Interner;
 use crate::tls::Tls;
@@ -55,6 +56,7 @@ pub(crate) fn config() -> Config {
         cores: NonZeroUsize::MIN,
         client_connections_max: 100,
         handshakes_max: 100,
+        handshakes_per_source_max: 100,
         server_connections_max: 1,
         handshake_timeout: seconds(10),
         checkout_timeout: seconds(10),
@@ -109,13 +111,25 @@ pub(crate) async fn proxy(core: &Rc<Core>) -> SocketAddr {
     spawn_local(async move {
         loop {
             let (stream, peer) = listener.accept().await.unwrap();
+            let source = core.context.limits.source(peer.ip()).unwrap();
             spawn_local(crate::front::postgres::serve(
                 Rc::clone(&core),
                 stream,
                 peer,
+                source,
             ));
         }
     });
+    addr
+}
+
+/// The same behind a listener, with all the limits that a client meets there.
+pub(crate) fn listen(core: &Rc<Core>) -> SocketAddr {
+    let (addr, listeners) = listener::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
+    for listener in listeners {
+        let core = Rc::clone(core);
+        spawn_local(async move { listener::serve(core, listener).await.unwrap() });
+    }
     addr
 }
 

@@ -13,7 +13,9 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, error, warn};
 
 use crate::core::Core;
+use crate::fault::FaultKind;
 use crate::front::postgres;
+use crate::metrics::Login;
 
 /// Clients in the kernel's queue of one listener; `net.core.somaxconn` may be lower.
 const BACKLOG: i32 = 4096;
@@ -28,7 +30,8 @@ const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 /// What sessions get to tell their clients that all ends now.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// Clients of one core that are being told that the proxy is full; more are closed without a word.
+/// Clients of one core that are being told that there is no place for them; more are closed without a
+/// word.
 const REFUSALS_MAX: usize = 64;
 
 /// Binds `count` listeners to one address; port 0 is the same free port for all.
@@ -93,15 +96,22 @@ pub async fn serve(core: Rc<Core>, listener: StdListener) -> io::Result<()> {
     let take = |(stream, peer): (TcpStream, SocketAddr)| {
         context.metrics.accepted.increment();
         let core = Rc::clone(&core);
-        if let Some(permit) = context.limits.client() {
-            sessions.spawn_local(async move {
-                let _permit = permit;
-                let context = std::sync::Arc::clone(&core.context);
-                let _clients = context.metrics.clients.enter();
-                postgres::serve(core, stream, peer).await;
-            });
-        } else if refusals.len() < REFUSALS_MAX {
-            refusals.spawn_local(postgres::refuse_full(core, stream, peer));
+        match context.limits.client(peer.ip()) {
+            Ok((permit, source)) => {
+                sessions.spawn_local(async move {
+                    let _permit = permit;
+                    let context = std::sync::Arc::clone(&core.context);
+                    let _clients = context.metrics.clients.enter();
+                    postgres::serve(core, stream, peer, source).await;
+                });
+            }
+            Err(full) if refusals.len() < REFUSALS_MAX => {
+                refusals.spawn_local(postgres::turn_away(core, stream, peer, full));
+            }
+            Err(_) => {
+                context.metrics.logins.increment(Login::Refused);
+                context.metrics.faults.increment(FaultKind::Limit);
+            }
         }
     };
     let mut complaints = Complaints::default();

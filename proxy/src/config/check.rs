@@ -59,6 +59,11 @@ pub fn check(raw: &Raw) -> Result<Config, Problems> {
             CONNECTIONS_MAX,
         ),
         handshakes_max: problems.number("--handshakes-max", &raw.handshakes_max, CONNECTIONS_MAX),
+        handshakes_per_source_max: problems.number(
+            "--handshakes-per-source-max",
+            &raw.handshakes_per_source_max,
+            10_000_000,
+        ),
         server_connections_max: problems.number(
             "--server-connections-max",
             &raw.server_connections_max,

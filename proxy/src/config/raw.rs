@@ -102,9 +102,16 @@ pub struct Raw {
         default_value = "10000"
     )]
     pub client_connections_max: String,
-    /// Client connections that have not logged in; more wait.
-    #[arg(long, env = "TENANTSDB_HANDSHAKES_MAX", default_value = "1000")]
+    /// Client connections that have not logged in; more are refused.
+    #[arg(long, env = "TENANTSDB_HANDSHAKES_MAX", default_value = "4000")]
     pub handshakes_max: String,
+    /// Those of one IPv4 address or IPv6 /64 network; raise it behind a balancer or NAT.
+    #[arg(
+        long,
+        env = "TENANTSDB_HANDSHAKES_PER_SOURCE_MAX",
+        default_value = "1000"
+    )]
+    pub handshakes_per_source_max: String,
     /// Server connections of one database, unless its route says otherwise.
     #[arg(long, env = "TENANTSDB_SERVER_CONNECTIONS_MAX", default_value = "20")]
     pub server_connections_max: String,

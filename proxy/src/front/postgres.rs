@@ -46,7 +46,7 @@ use crate::cancel::postgres::Registration;
 use crate::context::Context;
 use crate::core::Core;
 use crate::ddl::session::{Author, Inspect};
-use crate::limits::{DatabasePermit, HandshakePermit};
+use crate::limits::{DatabasePermit, Full, HandshakePermit, SourcePermit};
 use crate::metrics::{Direction, Login as LoginOutcome};
 use crate::pool::{self, Pooled};
 use crate::relay::gate::Traffic;
@@ -60,7 +60,11 @@ use login::Proved;
 use refuse::Refusal;
 use startup::Startup;
 
-/// How long a client that comes while the process is full may take to say who it is.
+/// How long a client may be silent at first. Each speaks first in this protocol, so that what is
+/// silent for longer is no client; until it speaks it takes none of the places of those that do.
+const SILENT_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// How long a client that finds no place may take to say what it wants.
 const FULL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A session that has begun: its client has been told so.
@@ -75,35 +79,71 @@ struct Opened {
     _place: DatabasePermit,
 }
 
-/// Serves one client until it is gone. Dropped before, it closes both connections.
-pub async fn serve(core: Rc<Core>, stream: TcpStream, peer: SocketAddr) {
+/// Serves one client until it is gone. Dropped before, it closes both connections. `source` is its
+/// place among those of its address that have not logged in.
+pub async fn serve(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, source: SourcePermit) {
     let session = Session::new();
     let span = session.span(Engine::Postgres.name(), peer);
     let served = async {
         // Boxed, so that a session at rest is as large as the relay and not as its handshake.
-        if let Some(opened) = Box::pin(open(&core, stream)).await {
+        if let Some(opened) = Box::pin(open(&core, stream, source)).await {
             run(&core, &session, opened).await;
         }
     };
     served.instrument(span).await;
 }
 
-/// Tells a client that the process has all the clients that it may have.
-pub async fn refuse_full(core: Rc<Core>, stream: TcpStream, _peer: SocketAddr) {
-    let acceptor = core.context.tls.acceptor();
+/// Tells a client that there is no place for it. What it wants cancelled is cancelled all the same:
+/// that may be what makes room.
+pub async fn turn_away(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, full: Full) {
+    let span = Session::new().span(Engine::Postgres.name(), peer);
+    let refused = async { refuse_full(&core.context, stream, full).await };
+    refused.instrument(span).await;
+}
+
+async fn refuse_full(context: &Context, stream: TcpStream, full: Full) {
+    let refusal = Refusal::Full(full);
+    let acceptor = context.tls.acceptor();
     let handshake = handshake::handshake(stream, acceptor.as_deref());
-    if let Ok(Ok(Handshake::Startup(client, _))) = timeout(FULL_TIMEOUT, handshake).await {
-        refuse::tell(client, &Refusal::ProcessFull).await;
+    match timeout(FULL_TIMEOUT, handshake).await {
+        Ok(Ok(Handshake::Cancel { pid, secret })) => {
+            CancelKeys::cancel(context, pid, &secret).await;
+        }
+        Ok(Ok(Handshake::Startup(client, _))) => {
+            refuse::note(context, &refusal);
+            refuse::tell(client, &refusal).await;
+        }
+        Ok(Err(_)) | Err(_) => refuse::note(context, &refusal),
+    }
+}
+
+/// A place among those that log in, once the client has begun to talk. `None` if it does not, or
+/// there is none; the client knows why.
+async fn place(
+    context: &Context,
+    stream: TcpStream,
+    source: SourcePermit,
+) -> Option<(TcpStream, HandshakePermit)> {
+    let silent = SILENT_TIMEOUT.min(context.config.handshake_timeout);
+    // Its first byte stays where it is; that it has gone instead is found by who reads.
+    if timeout(silent, stream.peek(&mut [0])).await.is_err() {
+        refuse::note(context, &Refusal::TooSlow);
+        return None;
+    }
+    match context.limits.handshake(source) {
+        Ok(place) => Some((stream, place)),
+        Err(_source) => {
+            refuse_full(context, stream, Full::Handshakes).await;
+            None
+        }
     }
 }
 
 /// All up to the first ReadyForQuery. `None` if there is no session; the client knows why.
-async fn open(core: &Core, stream: TcpStream) -> Option<Box<Opened>> {
+async fn open(core: &Core, stream: TcpStream, source: SourcePermit) -> Option<Box<Opened>> {
     let context = &core.context;
     let deadline = Instant::now() + context.config.handshake_timeout;
-    let place = timeout_at(deadline, context.limits.handshake())
-        .await
-        .ok()?;
+    let (stream, place) = place(context, stream, source).await?;
     let acceptor = context.tls.acceptor();
     let handshake = handshake::handshake(stream, acceptor.as_deref());
     let (mut client, startup) = match timeout_at(deadline, handshake).await {

@@ -15,6 +15,7 @@ use super::client::Client;
 use crate::back;
 use crate::context::Context;
 use crate::fault::{Fault, FaultKind};
+use crate::limits::Full;
 use crate::metrics::Login;
 use crate::pool;
 use crate::stream::Stream;
@@ -71,9 +72,9 @@ pub(super) enum Refusal {
     /// The process is going down.
     #[error("the proxy is shutting down")]
     Draining,
-    /// No more clients for this process.
-    #[error("sorry, too many clients already")]
-    ProcessFull,
+    /// No more clients for this process, or this address.
+    #[error("{0}")]
+    Full(Full),
     /// No more clients for this database.
     #[error("too many connections for database \"{database}\"")]
     DatabaseFull { database: Box<str> },
@@ -143,7 +144,7 @@ impl Refusal {
             Self::Denied { .. } => SqlState::INVALID_PASSWORD,
             Self::Suspended { .. } => SqlState::CANNOT_CONNECT_NOW,
             Self::Draining => SqlState::ADMIN_SHUTDOWN,
-            Self::ProcessFull | Self::DatabaseFull { .. } => SqlState::TOO_MANY_CONNECTIONS,
+            Self::Full(_) | Self::DatabaseFull { .. } => SqlState::TOO_MANY_CONNECTIONS,
         };
         Some(Words::new(sqlstate, self.to_string()))
     }
@@ -153,7 +154,7 @@ impl Refusal {
             Self::Denied { .. } => Login::Denied,
             Self::Suspended { .. }
             | Self::Draining
-            | Self::ProcessFull
+            | Self::Full(_)
             | Self::DatabaseFull { .. }
             | Self::Checkout { .. } => Login::Refused,
             _ => Login::Broken,
@@ -166,7 +167,7 @@ impl Fault for Refusal {
         match self {
             Self::Gone(_) | Self::TooSlow => FaultKind::ClientGone,
             Self::Suspended { .. } | Self::Draining | Self::Replication => FaultKind::Policy,
-            Self::ProcessFull | Self::DatabaseFull { .. } => FaultKind::Limit,
+            Self::Full(_) | Self::DatabaseFull { .. } => FaultKind::Limit,
             Self::Checkout { error, .. } => error.kind(),
             Self::Protocol(_)
             | Self::Tls(_)

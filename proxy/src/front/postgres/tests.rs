@@ -62,7 +62,8 @@ fn a_session_at_rest_is_small() {
         let addr = listener.local_addr().unwrap();
         let (accepted, _client) = tokio::join!(listener.accept(), TcpStream::connect(addr));
         let (stream, peer) = accepted.unwrap();
-        let session = serve(Rc::clone(&stage.core), stream, peer);
+        let source = stage.core.context.limits.source(peer.ip()).unwrap();
+        let session = serve(Rc::clone(&stage.core), stream, peer, source);
         assert!(size_of_val(&session) <= 2048, "{}", size_of_val(&session));
     });
 }
@@ -455,5 +456,59 @@ fn a_client_that_sends_ten_megabytes_is_told_so_and_cut_off() {
         let mut rest = Vec::new();
         let _ = stream.read_to_end(&mut rest).await;
         assert!(rest.is_empty() || rest.starts_with(b"E"), "{rest:?}");
+    });
+}
+
+#[test]
+fn who_finds_no_place_is_told_and_may_cancel_all_the_same() {
+    type Change = fn(&mut Config);
+    let full: [(Change, &str); 2] = [
+        (
+            |config| config.client_connections_max = 1,
+            "sorry, too many clients already",
+        ),
+        (
+            |config| config.handshakes_per_source_max = 1,
+            "too many connections from this address have not logged in",
+        ),
+    ];
+    for (change, message) in full {
+        fake::run(async {
+            let stage = stage(change).await;
+            let addr = fake::listen(&stage.core);
+            let mut client = connect(addr, &[]).await.ok().unwrap();
+            client.send_query("sleep").await;
+            until(|| stage.server.heard_by(1).len() == 2).await;
+            // With one place for all, the session has it; else it is this silent one's.
+            let _silent = TcpStream::connect(addr).await.unwrap();
+            let refused = connect(addr, &[]).await.err().unwrap();
+            assert_eq!((&*refused.sqlstate, &*refused.message), ("53300", message));
+            let metrics = &stage.core.context.metrics;
+            assert_eq!(metrics.faults.value(crate::fault::FaultKind::Limit), 1);
+            assert_eq!(metrics.logins.value(LoginOutcome::Refused), 1);
+            cancel(addr, &client.key).await;
+            assert_eq!(client.answer().await.err().unwrap().sqlstate, "57014");
+        });
+    }
+}
+
+#[test]
+fn who_has_not_said_a_word_takes_no_place_of_those_who_log_in() {
+    fake::run(async {
+        let stage = stage(|config| config.handshakes_max = 1).await;
+        let addr = fake::listen(&stage.core);
+        let _silent = TcpStream::connect(addr).await.unwrap();
+        connect(addr, &[]).await.ok().unwrap().leave().await;
+        let mut slow = TcpStream::connect(addr).await.unwrap();
+        slow.write_all(b"\0").await.unwrap();
+        // Until its byte is seen there may be room for another.
+        let refused = loop {
+            match connect(addr, &[]).await {
+                Ok(client) => client.leave().await,
+                Err(refused) => break refused,
+            }
+        };
+        assert_eq!(refused.sqlstate, "53300");
+        assert_eq!(refused.message, "too many connections have not logged in");
     });
 }

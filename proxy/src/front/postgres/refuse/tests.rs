@@ -59,7 +59,8 @@ fn each_refusal_has_its_sqlstate() {
             "57P03",
         ),
         (Refusal::Draining, "57P01"),
-        (Refusal::ProcessFull, "53300"),
+        (Refusal::Full(Full::Clients), "53300"),
+        (Refusal::Full(Full::Source), "53300"),
         (
             Refusal::DatabaseFull {
                 database: database(),
