@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
@@ -16,14 +16,10 @@ use crate::core::Core;
 use crate::fault::FaultKind;
 use crate::front::postgres;
 use crate::metrics::Login;
+use crate::stream::keepalive;
 
 /// Clients in the kernel's queue of one listener; `net.core.somaxconn` may be lower.
 const BACKLOG: i32 = 4096;
-/// After a client was silent this long the kernel asks whether it is still there.
-const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
-/// Between two such questions; after [`KEEPALIVE_PROBES`] without an answer the connection is dead.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
-const KEEPALIVE_PROBES: u32 = 4;
 /// Out of file descriptors: the next attempt, for which a session may have ended.
 const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
 /// Between two log lines about the same trouble of one listener.
@@ -73,10 +69,7 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
     socket.set_reuse_port(true)?;
     // Connections have these from their listener (Linux, BSD), which saves the calls for each.
     socket.set_tcp_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_IDLE)
-        .with_interval(KEEPALIVE_INTERVAL);
-    socket.set_tcp_keepalive(&keepalive.with_retries(KEEPALIVE_PROBES))?;
+    socket.set_tcp_keepalive(&keepalive())?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

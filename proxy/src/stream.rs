@@ -3,9 +3,25 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::TlsStream;
+
+/// After a peer was silent this long the kernel asks whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// Between two such questions; after [`KEEPALIVE_PROBES`] without an answer the connection is dead.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+const KEEPALIVE_PROBES: u32 = 4;
+
+/// How the kernel finds that a client or a server is gone without a word.
+pub(crate) fn keepalive() -> TcpKeepalive {
+    TcpKeepalive::new()
+        .with_time(KEEPALIVE_IDLE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_PROBES)
+}
 
 /// The bytes of one peer, whatever carries them. `T` is the transport: a TCP stream, or a pipe in
 /// memory in tests.
