@@ -211,7 +211,11 @@ async fn begin(
         database: startup.database.clone(),
         error,
     };
-    let mut pooled = pool::checkout(core, request).await.map_err(refused)?;
+    let mut pooled = tokio::select! {
+        biased;
+        found = pool::checkout(core, request) => found.map_err(refused)?,
+        gone = gone(client.stream.transport()) => return Err(gone),
+    };
     let connection = &mut pooled.connection;
     if !startup.application_name.is_empty() {
         let set = connection.set_application_name(&startup.application_name);
@@ -225,9 +229,21 @@ async fn begin(
         &proved.route.server,
         &pooled.connection.key,
     );
-    answer::answer(client, &pooled.connection.parameters, key.key()).await?;
+    let time = context.config.handshake_timeout;
+    let parameters = &pooled.connection.parameters;
+    answer::answer(client, parameters, key.key(), time).await?;
     context.metrics.logins.increment(LoginOutcome::Accepted);
     Ok((proved, pooled, key, place))
+}
+
+/// Completes when a client that waits has closed its connection. One that has sent something, which
+/// nobody has read yet, is taken to be there. Cancel safe.
+async fn gone(client: &TcpStream) -> Refusal {
+    match client.peek(&mut [0]).await {
+        Ok(0) => Refusal::Gone(None),
+        Ok(_) => std::future::pending().await,
+        Err(error) => Refusal::Gone(Some(error)),
+    }
 }
 
 /// Whether a client that has proved who it is may come in now.

@@ -512,3 +512,19 @@ fn who_has_not_said_a_word_takes_no_place_of_those_who_log_in() {
         assert_eq!(refused.message, "too many connections have not logged in");
     });
 }
+
+#[test]
+fn a_client_that_goes_while_it_waits_waits_no_longer() {
+    fake::run(async {
+        let stage = stage(|_| {}).await;
+        let _first = connect(stage.addr, &[]).await.ok().unwrap();
+        let addr = stage.addr;
+        let waiting = tokio::task::spawn_local(async move { connect(addr, &[]).await.err() });
+        until(|| stage.core.context.budgets.waiting() == 1).await;
+        waiting.abort();
+        let faults = &stage.core.context.metrics.faults;
+        let gone = crate::fault::FaultKind::ClientGone;
+        // At the deadline it would be another.
+        until(|| faults.value(gone) == 1).await;
+    });
+}
