@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use crate::context::Context;
 use crate::control::Client;
+use crate::fault::{Fault, FaultKind};
 use crate::metrics::Outcome;
 
 /// How long a workspace client's ReadyForQuery is held back for control. The ledger in the database
@@ -92,11 +93,15 @@ async fn deliver(client: Client, context: Arc<Context>, job: Job) {
             true
         }
         Ok(Err(error)) => {
+            context.metrics.faults.increment(error.kind());
             let error = error.to_string();
             warn!(id = %capture.id, database = %capture.database, %error, "control did not seal");
             false
         }
-        Err(_) => false, // the session has said so
+        Err(_) => {
+            context.metrics.faults.increment(FaultKind::Control);
+            false // the session has said so
+        }
     };
     let outcome = if sealed { Outcome::Ok } else { Outcome::Failed };
     context.metrics.captures.increment(outcome);

@@ -20,13 +20,11 @@ pub enum FaultKind {
     ServerGone,
     /// Control sent something unusable, or could not be reached.
     Control,
-    /// Our own mistake.
-    Internal,
 }
 
 impl FaultKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 7] = [
         Self::Client,
         Self::ClientGone,
         Self::Limit,
@@ -34,7 +32,6 @@ impl FaultKind {
         Self::Server,
         Self::ServerGone,
         Self::Control,
-        Self::Internal,
     ];
 
     /// The name in logs and metrics.
@@ -48,7 +45,6 @@ impl FaultKind {
             Self::Server => "server",
             Self::ServerGone => "server_gone",
             Self::Control => "control",
-            Self::Internal => "internal",
         }
     }
 }

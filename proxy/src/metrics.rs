@@ -20,8 +20,8 @@ pub struct Metrics {
     pub clients: Gauge,
     /// Logins, by how they ended.
     pub logins: Family<Login, 4>,
-    /// Sessions that ended badly, by who was at fault.
-    pub faults: Family<FaultKind, 8>,
+    /// Sessions that ended badly and requests to control that failed, by who was at fault.
+    pub faults: Family<FaultKind, 7>,
     /// Bytes relayed, by direction.
     pub relayed_bytes: Family<Direction, 2>,
     /// Server connections open now, idle ones included.

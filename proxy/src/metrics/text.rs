@@ -72,7 +72,11 @@ impl Metrics {
         );
         gauge(page, "clients", "Clients connected now.", &self.clients);
         page.family("logins", "Logins by how they ended.", &self.logins);
-        page.family("faults", "Sessions that ended badly.", &self.faults);
+        page.family(
+            "faults",
+            "Sessions that ended badly, and requests to control that failed.",
+            &self.faults,
+        );
         page.family("relayed_bytes", "Bytes relayed.", &self.relayed_bytes);
         gauge(
             page,

@@ -14,6 +14,7 @@ use tracing::{debug, info, warn};
 use super::follow::{FollowError, Follower, Position, Step};
 use super::table::Routes;
 use crate::control::{Client, ControlError};
+use crate::fault::FaultKind;
 use crate::metrics::Metrics;
 
 /// Control sends a mark every 5 s; a stream without a byte for three of them is broken.
@@ -109,7 +110,10 @@ pub async fn follow(
         let wait_ms = wait.as_millis();
         match error {
             FeedError::Closed => info!(wait_ms, "control closed the route feed; connecting again"),
-            error => warn!(%error, wait_ms, "route feed broke; routes in force stay"),
+            error => {
+                metrics.faults.increment(FaultKind::Control);
+                warn!(%error, wait_ms, "route feed broke; routes in force stay");
+            }
         }
         sleep(wait).await;
     }

@@ -173,6 +173,8 @@ async fn what_came_before_a_broken_line_is_in_force_and_acknowledged() {
         .acknowledged(|acks| acks.iter().any(|ack| ack.rev == 3))
         .await;
     assert_eq!(following.routes.len(), 1);
+    let faults = &following.metrics.faults;
+    crate::fake::until(|| faults.value(FaultKind::Control) > 0).await;
 }
 
 #[tokio::test]
