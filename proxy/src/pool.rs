@@ -15,6 +15,7 @@
 //! - [`budget`]: how many connections a database may have, over all cores, and who waits for one.
 //! - [`idle`]: connections at rest, of one core.
 //! - [`moving`]: from one core to another.
+//! - [`seat`]: how one core asks another for its idle connections.
 //! - [`mod@checkout`]: the way through all of these.
 
 pub(crate) mod budget;
@@ -22,6 +23,7 @@ pub(crate) mod checkout;
 pub(crate) mod idle;
 pub(crate) mod key;
 pub(crate) mod moving;
+pub(crate) mod seat;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -32,10 +34,11 @@ use tokio::time::{Duration, Instant, MissedTickBehavior};
 use crate::context::Context;
 use crate::core::Core;
 pub use budget::Budgets;
-use budget::{Permit, Seat};
+use budget::Permit;
 pub(crate) use checkout::{Error, Request, checkout};
 use idle::IdleSet;
 use key::Key;
+use seat::{Seat, Wanted};
 
 use crate::back::postgres::Connection;
 
@@ -138,9 +141,21 @@ impl Pools {
     /// Closes what has been idle since before `deadline`.
     fn reap(&self, deadline: Instant) {
         let reaped = self.idle.borrow_mut().take_older(deadline);
-        for pooled in &reaped {
+        self.close(reaped);
+    }
+
+    /// Closes what is idle to the server with this id.
+    fn clear_server(&self, server: &str) {
+        let taken = self.idle.borrow_mut().take_server(server);
+        self.close(taken);
+    }
+
+    /// Closes what was idle until now.
+    fn close(&self, taken: Vec<Pooled>) {
+        for pooled in &taken {
             pooled.permit.budget().idle_taken(self.seat.core);
         }
+        drop(taken);
     }
 
     /// Closes all that is idle.
@@ -159,12 +174,13 @@ pub async fn tend(core: Rc<Core>) {
     let budgets = &core.context.budgets;
     loop {
         tokio::select! {
-            wanted = pools.seat.wanted() => {
-                if !pools.evict(&wanted) {
+            wanted = pools.seat.wanted() => match wanted {
+                Wanted::Place(budget) => if !pools.evict(&budget) {
                     // It was taken in the meantime; another core may have one.
-                    budgets.make_room(&wanted);
-                }
-            }
+                    budgets.make_room(&budget);
+                },
+                Wanted::Server(server) => pools.clear_server(&server),
+            },
             now = ticks.tick() => {
                 // Before the timer started there was nothing idle.
                 if let Some(deadline) = now.checked_sub(core.context.config.idle_timeout) {

@@ -91,6 +91,12 @@ pub(crate) struct Refused {
 }
 
 impl Error {
+    /// Whether the server has all the connections that it may have.
+    pub(crate) fn is_server_full(&self) -> bool {
+        matches!(self, Self::Refused(refused)
+            if refused.sqlstate == Some(SqlState::TOO_MANY_CONNECTIONS))
+    }
+
     /// Whether the server does not let in a login that the proxy's route lets in.
     pub(crate) fn is_login_refused(&self) -> bool {
         match self {

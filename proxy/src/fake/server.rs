@@ -29,6 +29,8 @@ pub(crate) enum Mood {
     Good,
     /// The login is refused with this code.
     RefuseLogin(&'static str),
+    /// Has room for so many connections.
+    Room(u32),
     /// Closes instead of answering the startup packet.
     HangUp,
     /// Answers the reset with the tag of something else.
@@ -133,6 +135,11 @@ impl Server {
         let mut out = Vec::new();
         match mood {
             Mood::HangUp => return Ok(()),
+            Mood::Room(connections) if self.open() > connections => {
+                fail(SqlState::TOO_MANY_CONNECTIONS, Severity::Fatal, &mut out);
+                stream.write_all(&out).await?;
+                return Ok(());
+            }
             Mood::RefuseLogin(code) => {
                 fail(SqlState::parse(code).unwrap(), Severity::Fatal, &mut out);
                 stream.write_all(&out).await?;

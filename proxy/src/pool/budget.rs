@@ -4,9 +4,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::task::Poll;
 
 use dashmap::DashMap;
 use tokio::sync::{mpsc, oneshot};
@@ -14,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Pooled;
 use super::key::Key;
 use super::moving::Moving;
+use super::seat::{Seat, Wanted};
 use crate::config::Config;
 
 /// Clients that may wait for a connection of one database; more are refused at once.
@@ -51,14 +50,7 @@ pub struct Budgets {
     /// What the route of a database does not say otherwise.
     connections_max: u32,
     /// Each core's ear. Locked for writing only while cores start.
-    cores: RwLock<Vec<mpsc::Sender<Arc<Budget>>>>,
-}
-
-/// A core among the others.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    pub(super) core: usize,
-    wanted: RefCell<mpsc::Receiver<Arc<Budget>>>,
+    cores: RwLock<Vec<mpsc::Sender<Wanted>>>,
 }
 
 /// What one database has and may have.
@@ -156,8 +148,24 @@ impl Budgets {
         let cores = self.cores.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(ear) = cores.get(core) {
             // A core that is behind with this many will come to it.
-            let _ = ear.try_send(Arc::clone(budget));
+            let _ = ear.try_send(Wanted::Place(Arc::clone(budget)));
         }
+    }
+
+    /// Asks all cores that have idle connections to the server with this id to close them. Answers
+    /// whether any has.
+    pub(super) fn clear_server(&self, server: &str) -> bool {
+        let mut asked = false;
+        let wanted = Wanted::Server(server.into());
+        let cores = self.cores.read().unwrap_or_else(PoisonError::into_inner);
+        for (core, ear) in cores.iter().enumerate() {
+            let idle = |budget: &Budget| budget.lock().idle.get(core).is_some_and(|idle| *idle > 0);
+            let mut budgets = self.budgets.iter();
+            if budgets.any(|budget| budget.place.server() == server && idle(&budget)) {
+                asked |= ear.try_send(wanted.clone()).is_ok();
+            }
+        }
+        asked
     }
 
     /// Forgets databases without connections and clients, and makes room where clients wait and
@@ -186,18 +194,6 @@ impl Budgets {
             .iter()
             .map(|budget| budget.lock().waiters.len())
             .sum()
-    }
-}
-
-impl Seat {
-    /// A budget of which an idle connection is to be closed. Cancel safe.
-    pub(super) async fn wanted(&self) -> Arc<Budget> {
-        poll_fn(|cx| match self.wanted.borrow_mut().poll_recv(cx) {
-            Poll::Ready(Some(budget)) => Poll::Ready(budget),
-            // The process is going down.
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        })
-        .await
     }
 }
 

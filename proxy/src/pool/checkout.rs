@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use tenantsdb_codecs::scram::{ClientKey, Credential};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Duration, Instant, sleep, timeout_at};
 
-use super::budget::{Acquired, Grant, Permit};
+use super::budget::{Acquired, Grant};
 use super::key::Key;
 use super::{Open, Pooled, Pools};
 use crate::back::postgres::login::{Identity, login};
-use crate::back::postgres::{self, dial};
+use crate::back::postgres::{self, Connection, dial};
 use crate::context::Context;
 use crate::core::Core;
 use crate::fault::{Fault, FaultKind};
 use crate::metrics::{Checkout, Outcome};
 use crate::route::{Login, Route};
+
+/// After a full server's idle connections were closed, until it is asked again: other cores close
+/// theirs, and the server's processes end, within some milliseconds.
+const SERVER_ROOM_WAIT: Duration = Duration::from_millis(100);
 
 /// Who needs a connection.
 #[derive(Debug)]
@@ -97,9 +101,30 @@ impl Pools {
                     _ => continue,
                 },
             };
-            let pooled = open(context, request, key, permit, deadline).await?;
+            let connection = match open(context, request, &key, deadline).await {
+                Err(error) if error.is_server_full() && self.make_server_room(context, &key) => {
+                    sleep(SERVER_ROOM_WAIT).await;
+                    open(context, request, &key, deadline).await?
+                }
+                opened => opened?,
+            };
+            let pooled = Pooled {
+                connection,
+                key,
+                permit,
+                _open: Open::new(context),
+            };
             return Ok((pooled, Origin::Opened));
         }
+    }
+
+    /// Closes what this process keeps idle to a server that takes no more, or has it closed. Answers
+    /// whether there is any.
+    fn make_server_room(&self, context: &Context, key: &Key) -> bool {
+        let server = key.server.id.as_str();
+        let room = context.budgets.clear_server(server);
+        self.clear_server(server);
+        room
     }
 
     fn take_outdated(&self, key: &Key) -> Option<Pooled> {
@@ -139,10 +164,9 @@ impl Pools {
 async fn open(
     context: &Arc<Context>,
     request: &Request<'_>,
-    key: Arc<Key>,
-    permit: Permit,
+    key: &Key,
     deadline: Instant,
-) -> Result<Pooled, Error> {
+) -> Result<Connection, postgres::Error> {
     let Request {
         route,
         login: who,
@@ -170,13 +194,7 @@ async fn open(
         Outcome::Failed
     };
     context.metrics.server_connects.increment(outcome);
-    let connection = opened?;
-    Ok(Pooled {
-        connection,
-        key,
-        permit,
-        _open: Open::new(context),
-    })
+    opened
 }
 
 impl Request<'_> {

@@ -81,6 +81,13 @@ impl IdleSet {
         taken
     }
 
+    /// All to the server with this id.
+    pub(super) fn take_server(&mut self, server: &str) -> Vec<Pooled> {
+        let databases = self.servers.remove(server).unwrap_or_default();
+        let all = databases.into_values().flatten();
+        all.map(|idle| idle.pooled).collect()
+    }
+
     fn take_where(
         &mut self,
         place: &Place,

@@ -528,3 +528,34 @@ fn a_client_that_goes_while_it_waits_waits_no_longer() {
         until(|| faults.value(gone) == 1).await;
     });
 }
+
+#[test]
+fn what_is_idle_makes_room_on_a_server_that_is_full() {
+    for on_another_core in [false, true] {
+        fake::run(async {
+            let stage = stage(|_| {}).await;
+            let mut route = fake::route(stage.server_addr);
+            route.tenant = Some("other".to_owned());
+            route.database = "app__other".to_owned();
+            route.logins[0].user = "app__other".to_owned();
+            fake::put(&stage.core.context, route);
+            connect(stage.addr, &[]).await.ok().unwrap().leave().await;
+            until(|| stage.server.heard_by(1).len() == 2).await;
+
+            let mut addr = stage.addr;
+            if on_another_core {
+                tokio::task::spawn_local(pool::tend(Rc::clone(&stage.core)));
+                let other = Core::new(Arc::clone(&stage.core.context));
+                addr = fake::proxy(&other).await;
+            }
+            stage.server.be(Mood::Room(1));
+            let other = [("user", "app__other")];
+            let client = connect_as(addr, &other, PASSWORD, b"").await.ok().unwrap();
+            until(|| stage.server.open() == 1).await;
+            // Nothing is idle now: the server has the last word.
+            let refused = connect(stage.addr, &[]).await.err().unwrap();
+            assert_eq!(refused.message, "as the test wants it");
+            client.leave().await;
+        });
+    }
+}
