@@ -87,11 +87,10 @@ CREATE TABLE sealed_transactions (
     PRIMARY KEY (blueprint, xid)
 );
 
--- A blueprint on a server that has databases of it. `deploy_password` is sealed.
+-- A blueprint on a server that has, or may have, its roles.
 CREATE TABLE blueprint_servers (
-    blueprint       TEXT NOT NULL REFERENCES blueprints (name),
-    server_id       TEXT NOT NULL REFERENCES servers (id),
-    deploy_password TEXT NOT NULL,
+    blueprint TEXT NOT NULL REFERENCES blueprints (name),
+    server_id TEXT NOT NULL REFERENCES servers (id),
     PRIMARY KEY (blueprint, server_id)
 );
 

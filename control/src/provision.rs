@@ -2,8 +2,8 @@
 //!
 //! Plain data in, no store: what is to be true on the server is said whole in each call. Every verb
 //! may be repeated, also after a crash in its middle: it looks at what is there, then does the
-//! rest. Admin logins run only statements written here; captured text runs as the blueprint's
-//! deploy login.
+//! rest. Admin logins run only statements written here; captured text runs as
+//! a login that is made for it.
 
 mod postgres;
 mod table;
@@ -73,8 +73,6 @@ pub struct Apply<'a> {
     pub database: &'a str,
     /// Its blueprint.
     pub blueprint: &'a str,
-    /// Password of the blueprint's deploy login.
-    pub deploy_password: &'a Secret<String>,
     /// Versions in ascending order, without gaps; those that the database has are passed over.
     pub versions: &'a [Version],
     /// Shown in the server's `pg_stat_activity`, at most 63 bytes: `tdb-deploy-<id>`.
@@ -198,19 +196,13 @@ impl Provisioner {
         self.postgres().register().await
     }
 
-    /// Makes the blueprint's roles, and gives the deploy login this password.
+    /// Makes the blueprint's roles.
     ///
     /// # Errors
     ///
     /// [`Error::Refused`] if roles of these names are there that are not ours.
-    pub async fn ensure_blueprint(
-        &self,
-        blueprint: &str,
-        deploy_password: &Secret<String>,
-    ) -> Result<(), Error> {
-        self.postgres()
-            .ensure_blueprint(blueprint, deploy_password)
-            .await
+    pub async fn ensure_blueprint(&self, blueprint: &str) -> Result<(), Error> {
+        self.postgres().ensure_blueprint(blueprint).await
     }
 
     /// Drops the blueprint's templates and roles. Its tenants and workspace must be gone.
@@ -250,12 +242,9 @@ impl Provisioner {
     pub async fn template_ensure(
         &self,
         blueprint: &str,
-        deploy_password: &Secret<String>,
         versions: &[Version],
     ) -> Result<(), Error> {
-        self.postgres()
-            .template_ensure(blueprint, deploy_password, versions)
-            .await
+        self.postgres().template_ensure(blueprint, versions).await
     }
 
     /// Compares the template of version 1.`ordinal` with a workspace whose newest version that is.

@@ -1,11 +1,9 @@
 //! Getting a server ready for databases of a blueprint: its roles, and the template of a version.
 
 use tenantsdb_codecs::feed::id::workspace_database;
-use tenantsdb_codecs::secret::Secret;
 
 use crate::context::{Context, Lock};
 use crate::error::{Code, Error, Result};
-use crate::secret::new_password;
 use crate::store::blueprints::{self, Blueprint};
 use crate::store::versions;
 
@@ -63,63 +61,27 @@ pub(crate) async fn ensure(
 ) -> Result<()> {
     let lock = Lock::Template(blueprint.to_owned(), server_id.to_owned());
     let _alone = context.locks.lock(lock).await;
-    let password = deploy_login(context, blueprint, server_id).await?;
+    let mut read = context.store.read().await?;
+    let known = blueprints::server_known(&mut read, blueprint, server_id).await?;
+    drop(read);
+    if !known {
+        ensure_roles(context, blueprint, server_id).await?;
+    }
     let versions = versions::up_to(&mut *context.store.read().await?, blueprint, ordinal).await?;
     let provisioner = context.provisioner(server_id).await?;
-    Ok(provisioner
-        .template_ensure(blueprint, &password, &versions)
-        .await?)
+    Ok(provisioner.template_ensure(blueprint, &versions).await?)
 }
 
-/// The password of the blueprint's deploy login on a server, made and given to the server if there
-/// is none yet.
-pub(crate) async fn deploy_login(
-    context: &Context,
-    blueprint: &str,
-    server_id: &str,
-) -> Result<Secret<String>> {
-    if let Some(password) = deploy_password(context, blueprint, server_id).await? {
-        return Ok(password);
-    }
-    ensure_roles(context, blueprint, server_id).await
-}
-
-/// Makes the blueprint's roles on a server; gives the password of its deploy login.
+/// Makes the blueprint's roles on a server.
 pub(crate) async fn ensure_roles(
     context: &Context,
     blueprint: &str,
     server_id: &str,
-) -> Result<Secret<String>> {
-    let sealed = context
-        .master_key
-        .seal(&sealed_id(blueprint, server_id), &new_password()?)?;
+) -> Result<()> {
+    // Recorded first: what a crash leaves there is dropped with the blueprint.
     let mut write = context.store.write().await?;
-    blueprints::deploy_password_insert(&mut write, blueprint, server_id, &sealed).await?;
+    blueprints::server_insert(&mut write, blueprint, server_id).await?;
     write.commit().await?;
-    let password = deploy_password(context, blueprint, server_id)
-        .await?
-        .ok_or_else(|| Error::internal("the deploy password is gone"))?;
     let provisioner = context.provisioner(server_id).await?;
-    provisioner.ensure_blueprint(blueprint, &password).await?;
-    Ok(password)
-}
-
-async fn deploy_password(
-    context: &Context,
-    blueprint: &str,
-    server_id: &str,
-) -> Result<Option<Secret<String>>> {
-    let mut read = context.store.read().await?;
-    let sealed = blueprints::deploy_password(&mut read, blueprint, server_id).await?;
-    sealed
-        .map(|sealed| {
-            context
-                .master_key
-                .open(&sealed_id(blueprint, server_id), &sealed)
-        })
-        .transpose()
-}
-
-fn sealed_id(blueprint: &str, server_id: &str) -> String {
-    format!("deploy:{blueprint}:{server_id}")
+    Ok(provisioner.ensure_blueprint(blueprint).await?)
 }

@@ -15,7 +15,6 @@ use crate::context::Context;
 use crate::error::Result;
 use crate::store::deployments::{self, Deployment, DeploymentStatus};
 use crate::store::versions;
-use tenantsdb_codecs::secret::Secret;
 
 /// How often deployments are looked for without being told of one.
 const EVERY: Duration = Duration::from_secs(10);
@@ -26,7 +25,6 @@ pub(super) struct Work {
     pub(super) deployment: Deployment,
     pub(super) versions: Arc<Vec<Version>>,
     pub(super) server_id: String,
-    pub(super) deploy_password: Secret<String>,
 }
 
 /// Runs until shutdown, and then until the targets under way are settled.
@@ -126,21 +124,16 @@ async fn server(
     versions: &Arc<Vec<Version>>,
     server_id: String,
 ) -> Result<()> {
-    // Given anew, so that nothing that ran as this login before can have kept it for itself.
-    let password = template::ensure_roles(context, &deployment.blueprint, &server_id).await;
-    let deploy_password = match password {
-        Ok(password) => password,
-        Err(error) => {
-            tracing::warn!(%error, server_id, "the server is not ready for a deployment");
-            return fail_server(context, &deployment.id, &server_id, error.detail()).await;
-        }
-    };
+    let ready = template::ensure_roles(context, &deployment.blueprint, &server_id).await;
+    if let Err(error) = ready {
+        tracing::warn!(%error, server_id, "the server is not ready for a deployment");
+        return fail_server(context, &deployment.id, &server_id, error.detail()).await;
+    }
     let work = Work {
         context: Arc::clone(context),
         deployment: deployment.clone(),
         versions: Arc::clone(versions),
         server_id,
-        deploy_password,
     };
     let workers = (0..context.config.deploy_workers.get()).map(|_| worker(&work));
     for done in join_all(workers).await {

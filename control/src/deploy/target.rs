@@ -94,7 +94,6 @@ async fn apply(work: &Work, target: &Target) -> Result<Outcome> {
         .apply(Apply {
             database: &target.database,
             blueprint: &work.deployment.blueprint,
-            deploy_password: &work.deploy_password,
             versions: &work.versions,
             application_name: &format!("tdb-deploy-{}", work.deployment.id),
             lock_timeout: LOCK_TIMEOUT,

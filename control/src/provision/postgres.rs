@@ -10,12 +10,14 @@
 //! - [`database`]: closed creation, opening, dropping.
 //! - [`template`], [`tenant`], [`workspace`]: the three kinds of database.
 //! - [`ledger`]: the workspace's record of what took effect.
+//! - [`deployer`]: the login that captured text runs in, made for one database and dropped after.
 //! - [`apply`], [`step`], [`session`]: versions into one database, exactly once.
 //! - [`introspect`], [`schema`]: tables as people look at them; everything, for the fingerprint.
 
 mod apply;
 mod connect;
 mod database;
+mod deployer;
 mod introspect;
 mod ledger;
 mod quote;
@@ -43,7 +45,7 @@ fn data_role(blueprint: &str) -> String {
     format!("{blueprint}_rw")
 }
 
-/// The login that runs captured text.
+/// May write the version marker; cannot log in. Its members are the logins of [`deployer`].
 fn deploy_role(blueprint: &str) -> String {
     format!("{blueprint}_deploy")
 }

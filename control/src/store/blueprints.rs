@@ -181,36 +181,29 @@ pub(crate) async fn delete(conn: &mut Conn, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// The sealed deploy password of a blueprint on a server.
-pub(crate) async fn deploy_password(
+/// Whether a server has, or may have, the blueprint's roles.
+pub(crate) async fn server_known(
     conn: &mut Conn,
     blueprint: &str,
     server_id: &str,
-) -> Result<Option<String>> {
-    let row = sqlx::query(
-        "SELECT deploy_password FROM blueprint_servers WHERE blueprint = $1 AND server_id = $2",
-    )
-    .bind(blueprint)
-    .bind(server_id)
-    .fetch_optional(conn)
-    .await?;
-    Ok(row.map(|row| row.try_get("deploy_password")).transpose()?)
+) -> Result<bool> {
+    let row =
+        sqlx::query("SELECT 1 FROM blueprint_servers WHERE blueprint = $1 AND server_id = $2")
+            .bind(blueprint)
+            .bind(server_id)
+            .fetch_optional(conn)
+            .await?;
+    Ok(row.is_some())
 }
 
-/// Records that a server is to have the blueprint's roles. The first password stays.
-pub(crate) async fn deploy_password_insert(
-    conn: &mut Conn,
-    blueprint: &str,
-    server_id: &str,
-    sealed: &str,
-) -> Result<()> {
+/// Records that a server is to have the blueprint's roles.
+pub(crate) async fn server_insert(conn: &mut Conn, blueprint: &str, server_id: &str) -> Result<()> {
     sqlx::query(
-        "INSERT INTO blueprint_servers (blueprint, server_id, deploy_password)
-         VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+        "INSERT INTO blueprint_servers (blueprint, server_id)
+         VALUES ($1, $2) ON CONFLICT DO NOTHING",
     )
     .bind(blueprint)
     .bind(server_id)
-    .bind(sealed)
     .execute(conn)
     .await?;
     Ok(())

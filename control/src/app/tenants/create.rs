@@ -252,15 +252,12 @@ async fn open(context: &Context, database: &Database) -> Result<Opened> {
 }
 
 async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Result<()> {
-    let password =
-        template::deploy_login(context, &database.blueprint, &database.server_id).await?;
     let mut read = context.store.read().await?;
     let versions = versions::up_to(&mut read, &database.blueprint, target).await?;
     drop(read);
     let apply = Apply {
         database: &database.name,
         blueprint: &database.blueprint,
-        deploy_password: &password,
         versions: &versions,
         application_name: "tdb-tenant-create",
         lock_timeout: LOCK_TIMEOUT,

@@ -4,11 +4,11 @@
 //! blueprint's owner, the marker's row is written, COMMIT. Whatever happens in between, the marker
 //! and the schema say the same. If the answer to COMMIT is lost, the marker is read again.
 //!
-//! The statements are hostile text. They run in the session of the deploy login, which is no
-//! administrator and may enter only databases of its blueprint; `RESET ROLE` in them gets no
-//! further than that. What the deploy login could still do for later (give itself another
-//! password, share its membership, run code at COMMIT) is looked for before COMMIT:
-//! [`Session::settle`].
+//! The statements are hostile text. They run in the session of a login that is made for this piece
+//! of work on this database, may enter no other, and is dropped behind it ([`super::deployer`]);
+//! `RESET ROLE` in them gets no further than that. What the login could do for later (give itself
+//! another password, share its memberships, run code at COMMIT) is looked for before COMMIT all the
+//! same: [`Session::settle`].
 
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use sqlx::Connection as _;
 use tenantsdb_codecs::sql::{self, Effect};
 
 use super::connect::Postgres;
+use super::deployer::Deployer;
 use super::quote::ident;
 use super::session::{Piece, Session, Stop};
 use super::{deploy_role, owner_role, step};
@@ -73,9 +74,24 @@ impl Postgres {
         }
     }
 
-    /// Applies what is missing, over one connection, up to the first error.
+    /// Applies what is missing, with a login of its own, up to the first error.
     async fn attempt(
         &self,
+        apply: &Apply<'_>,
+        from: &mut Option<u32>,
+        to: &mut Option<u32>,
+    ) -> Result<(), Stop> {
+        let deployer = self
+            .deployer_create(apply.blueprint, apply.database)
+            .await?;
+        let done = self.attempt_as(&deployer, apply, from, to).await;
+        self.deployer_drop(deployer).await;
+        done
+    }
+
+    async fn attempt_as(
+        &self,
+        deployer: &Deployer,
         apply: &Apply<'_>,
         from: &mut Option<u32>,
         to: &mut Option<u32>,
@@ -83,8 +99,8 @@ impl Postgres {
         let connection = self
             .deployer_in(
                 apply.database,
-                &deploy_role(apply.blueprint),
-                apply.deploy_password.expose(),
+                &deployer.name,
+                deployer.password.expose(),
                 apply.application_name,
             )
             .await?;
@@ -93,6 +109,7 @@ impl Postgres {
             addr: self.addr(),
             apply,
             owner: ident(&owner_role(apply.blueprint)),
+            marker_role: ident(&deploy_role(apply.blueprint)),
         };
         let mut marker = session.marker().await?;
         from.get_or_insert(marker);
@@ -111,6 +128,10 @@ impl Postgres {
             session.version(version).await?;
             marker = version.ordinal;
             *to = Some(marker);
+        }
+        // A trigger that puts itself off to COMMIT again and again gets past all checks before it.
+        if session.marker().await? != marker {
+            return Err(refused("a statement writes the version marker".to_owned()));
         }
         // The server notices by itself when the socket is gone.
         let _ = session.connection.close().await;
@@ -162,11 +183,12 @@ impl Session<'_> {
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
              SET LOCAL lock_timeout = {}; SET LOCAL statement_timeout = {}; \
              SET LOCAL idle_in_transaction_session_timeout = {}; \
-             SET LOCAL check_function_bodies = off; \
+             SET LOCAL check_function_bodies = off; SET LOCAL ROLE {}; \
              LOCK TABLE tenantsdb.version IN SHARE ROW EXCLUSIVE MODE",
             self.apply.lock_timeout.as_millis(),
             self.apply.statement_timeout.as_millis(),
             IDLE_IN_TRANSACTION.as_millis(),
+            self.marker_role,
         ))
         .await?;
         let sql = "SELECT max(ordinal), pg_current_xact_id()::text FROM tenantsdb.version";
@@ -186,8 +208,15 @@ impl Session<'_> {
         self.settle(&xid, marker)
             .await
             .map_err(|stop| stop.within(text))?;
-        // If the answer is lost, the next attempt reads the marker.
-        self.run(&format!("{}; COMMIT", mark.sql(ordinal))).await
+        // What is put off to COMMIT does not run in the role that may write the marker. If the
+        // answer is lost, the next attempt reads the marker.
+        self.run(&format!(
+            "SET LOCAL ROLE {}; {}; SET LOCAL ROLE {}; COMMIT",
+            self.marker_role,
+            mark.sql(ordinal),
+            self.owner
+        ))
+        .await
     }
 
     /// Sets the captured `search_path`, and sees that the statement before ended no transaction.
@@ -200,23 +229,26 @@ impl Session<'_> {
         same_transaction(now.as_deref(), xid)
     }
 
-    /// Runs all that captured text could have put off to COMMIT, takes the deploy login's own role
-    /// back, and looks whether the transaction is to be committed at all.
+    /// Runs what captured text put off to COMMIT (but not what that puts off again), and looks
+    /// whether the transaction is to be committed at all.
     async fn settle(&mut self, xid: &str, marker: u32) -> Result<(), Stop> {
         // Deferred triggers run here and not at COMMIT; a cursor WITH HOLD would run its query
         // there.
-        self.run(
-            "SET CONSTRAINTS ALL IMMEDIATE; CLOSE ALL; RESET ROLE; \
-             SET LOCAL search_path = pg_catalog",
-        )
+        self.run(&format!(
+            "SET LOCAL ROLE {0}; SET CONSTRAINTS ALL IMMEDIATE; CLOSE ALL; SET LOCAL ROLE {0}; \
+             SET LOCAL search_path = pg_catalog, pg_temp",
+            self.owner
+        ))
         .await?;
         // Whoever changes a role, a role's settings or a membership holds this lock until COMMIT.
-        let sql = "SELECT pg_current_xact_id_if_assigned()::text, \
-                (SELECT count(*) FROM pg_locks WHERE locktype = 'relation' \
-                   AND pid = pg_backend_pid() AND database = 0 AND mode = 'RowExclusiveLock' \
-                   AND relation IN ('pg_authid'::regclass, 'pg_auth_members'::regclass, \
-                       'pg_db_role_setting'::regclass)), \
-                (SELECT max(ordinal) FROM tenantsdb.version)";
+        let sql = "SELECT pg_catalog.pg_current_xact_id_if_assigned()::pg_catalog.text, \
+                (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE locktype = 'relation' \
+                   AND pid = pg_catalog.pg_backend_pid() AND database = 0 \
+                   AND mode = 'RowExclusiveLock' AND relation IN ( \
+                       'pg_catalog.pg_authid'::pg_catalog.regclass, \
+                       'pg_catalog.pg_auth_members'::pg_catalog.regclass, \
+                       'pg_catalog.pg_db_role_setting'::pg_catalog.regclass)), \
+                (SELECT pg_catalog.max(ordinal) FROM tenantsdb.version)";
         let (now, roles, last) = self.row::<(Option<String>, i64, i32)>(sql, None).await?;
         same_transaction(now.as_deref(), xid)?;
         if roles != 0 {

@@ -13,11 +13,14 @@ use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
 use super::MAINTENANCE_DATABASE;
+use super::deployer::Logins;
 use crate::provision::{Error, ServerLogin};
 
 /// Admin connections to one server at once: its `superuser_reserved_connections` is 3 by default,
 /// and what is left belongs to applications.
 const ADMIN_CONNECTIONS_MAX: usize = 4;
+/// Of these, how many stay open between the databases of a deployment.
+const ADMIN_KEPT_MAX: usize = 2;
 /// How long a verb waits for one of them.
 const ADMIN_WAIT: Duration = Duration::from_secs(120);
 /// How long connecting and logging in may take.
@@ -40,6 +43,9 @@ struct Inner {
     templates: Mutex<HashMap<String, Arc<RwLock<()>>>>,
     /// Two sessions that alter one role at once fail with "tuple concurrently updated".
     roles: tokio::sync::Mutex<()>,
+    /// Connections to the maintenance database that a deployment uses again for its next database.
+    kept: Mutex<Vec<Admin>>,
+    logins: Logins,
 }
 
 /// An admin connection. Dropped, it is closed.
@@ -67,6 +73,8 @@ impl Postgres {
                 permits: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
                 templates: Mutex::default(),
                 roles: tokio::sync::Mutex::default(),
+                kept: Mutex::default(),
+                logins: Logins::default(),
             }),
         }
     }
@@ -79,6 +87,9 @@ impl Postgres {
     /// An admin connection to any database.
     pub(super) async fn admin_in(&self, database: &str) -> Result<Admin, Error> {
         let permits = Arc::clone(&self.inner.permits);
+        if permits.available_permits() == 0 {
+            self.close_kept().await;
+        }
         let addr = &self.inner.login.addr;
         let permit = tokio::time::timeout(ADMIN_WAIT, permits.acquire_owned()).await;
         let Ok(Ok(permit)) = permit else {
@@ -102,6 +113,43 @@ impl Postgres {
         })
     }
 
+    /// An admin connection to the maintenance database, kept or new.
+    pub(super) async fn admin_kept(&self) -> Result<Admin, Error> {
+        let kept = self.kept().pop();
+        match kept {
+            Some(admin) => Ok(admin),
+            None => self.admin().await,
+        }
+    }
+
+    /// Keeps a connection, unless there are some, or somebody waits for one.
+    pub(super) async fn keep(&self, admin: Admin) {
+        {
+            let mut kept = self.kept();
+            if kept.len() < ADMIN_KEPT_MAX && self.inner.permits.available_permits() > 0 {
+                kept.push(admin);
+                return;
+            }
+        }
+        admin.close().await;
+    }
+
+    pub(super) async fn close_kept(&self) {
+        let kept = std::mem::take(&mut *self.kept());
+        for admin in kept {
+            admin.close().await;
+        }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Admin>> {
+        let kept = self.inner.kept.lock();
+        kept.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn logins(&self) -> &Logins {
+        &self.inner.logins
+    }
+
     /// Does something over an admin connection to the maintenance database, and closes it.
     pub(super) async fn admin_once<T>(
         &self,
@@ -113,7 +161,7 @@ impl Postgres {
         done
     }
 
-    /// A connection of a blueprint's deploy login. It is not one of the admin connections.
+    /// A connection of a deployer. It is not one of the admin connections.
     pub(super) async fn deployer_in(
         &self,
         database: &str,
@@ -173,7 +221,8 @@ impl Postgres {
             .disable_statement_logging()
             .options([
                 // Users' objects must never stand in for the server's own in our statements.
-                ("search_path", "pg_catalog"),
+                // Unless it is named, pg_temp is looked into first.
+                ("search_path", "pg_catalog, pg_temp"),
                 ("standard_conforming_strings", "on"),
                 ("client_min_messages", "warning"),
                 // Compiling a catalogue query takes longer than running it.

@@ -1,15 +1,17 @@
 //! Roles: three for each blueprint, and a login for each tenant and workspace.
 
+use std::time::Duration;
+
 use tenantsdb_codecs::scram::Verifier;
 use tenantsdb_codecs::secret::Secret;
 
 use super::connect::{Admin, Postgres};
 use super::quote::{ident, literal};
-use super::{data_role, deploy_role, owner_role};
+use super::{data_role, database, deploy_role, owner_role};
 use crate::provision::Error;
 
 /// Attributes that none of our roles has.
-const PLAIN: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
+pub(super) const PLAIN: &str = "NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS";
 
 /// As PostgreSQL itself takes them: `scram_iterations`, and SCRAM_DEFAULT_SALT_LEN in
 /// src/include/common/scram-common.h.
@@ -19,59 +21,125 @@ const SALT_BYTES: usize = 16;
 /// Somebody made it between our look and our CREATE: `duplicate_object`, `unique_violation`.
 const ROLE_EXISTS: &[&str] = &["42710", "23505"];
 
+/// `undefined_object`.
+const NO_ROLE: &[&str] = &["42704"];
+/// `dependent_objects_still_exist`.
+const STILL_NEEDED: &str = "2BP01";
+/// Between two attempts somebody may have granted it something anew.
+const DROP_ATTEMPTS_MAX: u32 = 3;
+/// How long a template is waited for that a role was granted something in.
+const TEMPLATE_WAIT: Duration = Duration::from_secs(10);
+
+/// A database that a role has to do with; whether it can be entered; whether the role owns
+/// something there.
+type Place = (String, bool, bool);
+
+/// All of them. What concerns the whole server counts for the maintenance database.
+const PLACES: &str = "
+    SELECT d.datname::text, d.datallowconn,
+        bool_or(s.deptype = 'o' AND s.classid <> 'pg_user_mapping'::regclass)
+    FROM pg_shdepend s
+    JOIN pg_roles r ON s.refclassid = 'pg_authid'::regclass AND s.refobjid = r.oid
+    JOIN pg_database d ON d.oid = s.dbid OR (s.dbid = 0 AND d.datname = 'postgres')
+    WHERE r.rolname = $1 GROUP BY d.datname, d.datallowconn";
+
 impl Postgres {
     pub(in crate::provision) async fn ensure_blueprint(
         &self,
         blueprint: &str,
-        deploy_password: &Secret<String>,
     ) -> Result<(), Error> {
         let mut admin = self.admin().await?;
         let alone = self.roles_alone().await;
         ensure_group(&mut admin, &owner_role(blueprint)).await?;
         ensure_group(&mut admin, &data_role(blueprint)).await?;
+        ensure_group(&mut admin, &deploy_role(blueprint)).await?;
         drop(alone);
-        self.deploy_login(&mut admin, blueprint, deploy_password)
-            .await?;
         admin.close().await;
         Ok(())
     }
 
-    /// Gives the deploy login its password and takes back whatever captured text changed in it.
-    /// Needed before each use: a login may change its own password and settings.
-    pub(super) async fn deploy_login(
-        &self,
-        admin: &mut Admin,
-        blueprint: &str,
-        password: &Secret<String>,
-    ) -> Result<(), Error> {
-        let verifier = verifier(password)?;
-        let name = deploy_role(blueprint);
-        let (role, owner) = (ident(&name), ident(&owner_role(blueprint)));
-        let _alone = self.roles_alone().await;
-        ensure_role(admin, &name, "NOLOGIN NOINHERIT").await?;
-        reset_settings(admin, &name).await?;
-        let password = literal(&verifier);
-        let sql = format!(
-            "ALTER ROLE {role} {PLAIN} LOGIN NOINHERIT PASSWORD {password} VALID UNTIL 'infinity'; \
-             GRANT {owner} TO {role}"
-        );
-        admin.run(&sql).await
-    }
-
     pub(in crate::provision) async fn drop_blueprint(&self, blueprint: &str) -> Result<(), Error> {
         let lock = self.template_lock(blueprint);
-        let _alone = lock.write().await;
-        let mut admin = self.admin().await?;
-        super::template::drop_all(&mut admin, blueprint).await?;
+        let alone = lock.write().await;
+        self.admin_once(async |admin| super::template::drop_all(admin, blueprint).await)
+            .await?;
+        drop(alone);
+        self.sweep(blueprint).await?;
         for role in [
             deploy_role(blueprint),
             data_role(blueprint),
             owner_role(blueprint),
         ] {
-            drop_role(&mut admin, &role).await?;
+            self.drop_role(&role, None).await?;
         }
-        admin.close().await;
         Ok(())
+    }
+
+    /// Drops a role that may be gone. What it owned went with its database; but anybody may have
+    /// granted it something in a database of their own, which would keep it. What it still owns
+    /// itself goes to `heir`; without one it is not touched, and keeps the role.
+    pub(super) async fn drop_role(&self, role: &str, heir: Option<&str>) -> Result<(), Error> {
+        for _ in 1..DROP_ATTEMPTS_MAX {
+            let dropped = self
+                .admin_once(async |admin| shut_and_drop(admin, role).await)
+                .await;
+            match dropped {
+                Err(Error::Server { sqlstate, .. }) if sqlstate == STILL_NEEDED => {}
+                other => return other,
+            }
+            let places = self
+                .admin_once(async |admin| admin.rows::<Place>(PLACES, &[role]).await)
+                .await?;
+            for place in &places {
+                if let Err(error) = self.disown(place, role, heir).await {
+                    let database = &place.0;
+                    tracing::warn!(%error, role, database, "a role cannot be disowned there");
+                }
+            }
+        }
+        self.admin_once(async |admin| shut_and_drop(admin, role).await)
+            .await
+    }
+
+    /// Takes what a role was granted in a database.
+    async fn disown(&self, place: &Place, role: &str, heir: Option<&str>) -> Result<(), Error> {
+        let (database, open, owns) = place;
+        let role = ident(role);
+        let sql = match heir {
+            Some(heir) => format!(
+                "REASSIGN OWNED BY {role} TO {}; DROP OWNED BY {role}",
+                ident(heir)
+            ),
+            None if *owns => return Err(Error::Refused(format!("{role} owns something there"))),
+            None => format!("DROP OWNED BY {role}"),
+        };
+        if *open {
+            let mut inside = self.admin_in(database).await?;
+            inside.run(&sql).await?;
+            inside.close().await;
+            return Ok(());
+        }
+        let Some((blueprint, _)) = database.rsplit_once("_template_1_") else {
+            return Err(Error::Refused("the database is closed".to_owned()));
+        };
+        let lock = self.template_lock(blueprint);
+        // The caller may hold it, or wait for another that somebody else holds.
+        let Ok(_alone) = tokio::time::timeout(TEMPLATE_WAIT, lock.write()).await else {
+            return Err(Error::Refused("the template is in use".to_owned()));
+        };
+        self.admin_once(async |admin| database::open(admin, database).await)
+            .await?;
+        let disowned = match self.admin_in(database).await {
+            Ok(mut inside) => {
+                let disowned = inside.run(&sql).await;
+                inside.close().await;
+                disowned
+            }
+            Err(error) => Err(error),
+        };
+        self.admin_once(async |admin| database::close(admin, database).await)
+            .await?;
+        disowned
     }
 
     pub(in crate::provision) async fn login_disable(&self, user: &str) -> Result<(), Error> {
@@ -128,21 +196,33 @@ pub(super) async fn ensure_login(
 
 /// What the server stores of a password. Sent in its place, so that the password itself never
 /// stands in a statement that the server may log.
-fn verifier(password: &Secret<String>) -> Result<String, Error> {
+pub(super) fn verifier(password: &Secret<String>) -> Result<String, Error> {
     let mut salt = [0_u8; SALT_BYTES];
-    getrandom::fill(&mut salt).map_err(|error| Error::Server {
-        sqlstate: String::new(),
-        message: format!("no random bytes: {error}"),
-    })?;
+    random(&mut salt)?;
     let password = password.expose().as_bytes();
     Ok(Verifier::derive(password, &salt, ITERATIONS).to_string())
 }
 
-/// Drops a role that may be gone. What it could own or be granted went with its database.
-pub(super) async fn drop_role(admin: &mut Admin, role: &str) -> Result<(), Error> {
-    admin
-        .run(&format!("DROP ROLE IF EXISTS {}", ident(role)))
-        .await
+async fn shut_and_drop(admin: &mut Admin, role: &str) -> Result<(), Error> {
+    let role = ident(role);
+    let shut = format!("ALTER ROLE {role} NOLOGIN");
+    admin.run_unless(&shut, NO_ROLE).await?;
+    admin.run(&format!("DROP ROLE IF EXISTS {role}")).await
+}
+
+pub(super) fn random(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes).map_err(|error| Error::Server {
+        sqlstate: String::new(),
+        message: format!("no random bytes: {error}"),
+    })
+}
+
+/// Says that a role is ours. It takes an administrator to say so.
+pub(super) fn comment(role: &str) -> String {
+    format!(
+        "COMMENT ON ROLE {} IS 'TenantsDB: made and dropped by control'",
+        ident(role)
+    )
 }
 
 async fn ensure_group(admin: &mut Admin, role: &str) -> Result<(), Error> {
@@ -153,19 +233,23 @@ async fn ensure_group(admin: &mut Admin, role: &str) -> Result<(), Error> {
 }
 
 async fn ensure_role(admin: &mut Admin, role: &str, attributes: &str) -> Result<(), Error> {
-    let probe = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls \
+    let probe = "SELECT coalesce(shobj_description(oid, 'pg_authid') LIKE 'TenantsDB: %', false) \
                  FROM pg_roles WHERE rolname = $1";
-    match admin.value::<bool>(probe, &[role]).await? {
-        // Taking a person's login over would lock that person out.
-        Some(true) => Err(Error::Refused(format!(
-            "the server has a role {role} with rights beyond a tenant's: it is not ours to take"
-        ))),
-        Some(false) => Ok(()),
-        None => {
-            let create = format!("CREATE ROLE {} {PLAIN} {attributes}", ident(role));
-            admin.run_unless(&create, ROLE_EXISTS).await
-        }
+    if admin.value::<bool>(probe, &[role]).await?.is_none() {
+        let create = format!(
+            "CREATE ROLE {} {PLAIN} {attributes}; {}",
+            ident(role),
+            comment(role)
+        );
+        admin.run_unless(&create, ROLE_EXISTS).await?;
     }
+    // Taking a person's login over would lock that person out.
+    if admin.value::<bool>(probe, &[role]).await? == Some(false) {
+        return Err(Error::Refused(format!(
+            "the server has a role {role} that was not made by TenantsDB"
+        )));
+    }
+    Ok(())
 }
 
 /// Takes back a role's settings, in all databases; a login that may change the schema keeps acting

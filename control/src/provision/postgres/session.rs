@@ -1,4 +1,4 @@
-//! The session that versions are applied in: one connection of a blueprint's deploy login.
+//! The session that versions are applied in: one connection of a deployer.
 
 use std::future::Future;
 use std::time::Duration;
@@ -23,7 +23,10 @@ pub(super) struct Session<'a> {
     pub(super) connection: PgConnection,
     pub(super) addr: &'a str,
     pub(super) apply: &'a Apply<'a>,
+    /// Quoted; what captured text runs as.
     pub(super) owner: String,
+    /// Quoted; may write the marker. Captured text never runs as this role.
+    pub(super) marker_role: String,
 }
 
 /// One statement to run.

@@ -99,7 +99,12 @@ impl Session<'_> {
                 return Err(stop);
             }
         }
-        self.run(&mark.sql(ordinal)).await
+        self.run(&format!(
+            "SET ROLE {}; {}; RESET ROLE",
+            self.marker_role,
+            mark.sql(ordinal)
+        ))
+        .await
     }
 
     async fn outside_transaction(&mut self, piece: Piece<'_>) -> Result<(), Stop> {
@@ -114,7 +119,8 @@ impl Session<'_> {
         ))
         .await?;
         let done = self.statement(piece.text).await;
-        self.run("RESET ROLE; SET search_path = pg_catalog").await?;
+        self.run("RESET ROLE; SET search_path = pg_catalog, pg_temp")
+            .await?;
         done
     }
 
@@ -139,7 +145,9 @@ impl Session<'_> {
              SELECT {ordinal}, {number}, 'intent', coalesce(string_agg(indexrelid::text, ','), '') \
              FROM pg_index WHERE indexrelid >= 16384 RETURNING indexes_before"
         );
+        self.run(&format!("SET ROLE {}", self.marker_role)).await?;
         let (indexes_before,) = self.row::<(String,)>(&sql, None).await?;
+        self.run("RESET ROLE").await?;
         Ok(Step {
             done: false,
             indexes_before,

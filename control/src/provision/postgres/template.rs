@@ -9,7 +9,6 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
-use tenantsdb_codecs::secret::Secret;
 
 use super::connect::{Admin, Postgres};
 use super::database::{self, Source};
@@ -41,7 +40,6 @@ impl Postgres {
     pub(in crate::provision) async fn template_ensure(
         &self,
         blueprint: &str,
-        deploy_password: &Secret<String>,
         versions: &[Version],
     ) -> Result<(), Error> {
         let ordinal = versions.last().map_or(0, |version| version.ordinal);
@@ -54,7 +52,7 @@ impl Postgres {
         if self.has_database(&template).await? {
             return Ok(());
         }
-        self.build(blueprint, deploy_password, versions).await?;
+        self.build(blueprint, versions).await?;
         let mut admin = self.admin().await?;
         drop_old(&mut admin, blueprint, ordinal).await?;
         admin.close().await;
@@ -103,19 +101,11 @@ impl Postgres {
 
     /// No admin connection is held while another is asked for: builders of other blueprints may
     /// hold the rest.
-    async fn build(
-        &self,
-        blueprint: &str,
-        deploy_password: &Secret<String>,
-        versions: &[Version],
-    ) -> Result<(), Error> {
+    async fn build(&self, blueprint: &str, versions: &[Version]) -> Result<(), Error> {
         let building = building_database(blueprint);
         let ordinal = versions.last().map_or(0, |version| version.ordinal);
         let furnished = self
-            .admin_once(async |admin| {
-                self.deploy_login(admin, blueprint, deploy_password).await?;
-                begin(admin, blueprint, &building, ordinal).await
-            })
+            .admin_once(async |admin| begin(admin, blueprint, &building, ordinal).await)
             .await?;
         if !furnished {
             self.furnish(&building, blueprint).await?;
@@ -124,7 +114,6 @@ impl Postgres {
             .apply(Apply {
                 database: &building,
                 blueprint,
-                deploy_password,
                 versions,
                 application_name: "tdb-template",
                 lock_timeout: REPLAY_LOCK_TIMEOUT,
@@ -142,10 +131,8 @@ impl Postgres {
         }
         let fingerprint = self.schema(&building).await?.fingerprint();
         let template = template_database(blueprint, ordinal);
-        self.admin_once(async |admin| {
-            complete(admin, blueprint, (&building, &template), &fingerprint).await
-        })
-        .await
+        self.admin_once(async |admin| complete(admin, (&building, &template), &fingerprint).await)
+            .await
     }
 
     /// What is the same in all templates: rights of the blueprint's roles, and the version marker.
@@ -172,7 +159,7 @@ impl Postgres {
     }
 }
 
-/// Makes the database that is to become a template, open to the deploy login: a clone of the newest
+/// Makes the database that is to become a template, open: a clone of the newest
 /// template before it, or an empty one. Says whether it is a clone, which has all but the rights on
 /// the database itself.
 async fn begin(
@@ -192,10 +179,9 @@ async fn begin(
     };
     database::create_closed(admin, building, source).await?;
     let grants = format!(
-        "GRANT CREATE ON DATABASE {0} TO {1}; GRANT CONNECT ON DATABASE {0} TO {2}",
+        "GRANT CREATE ON DATABASE {0} TO {1}",
         ident(building),
         ident(&owner_role(blueprint)),
-        ident(&deploy_role(blueprint)),
     );
     admin.run(&grants).await?;
     database::open(admin, building).await?;
@@ -205,17 +191,15 @@ async fn begin(
 /// Closes the database for good and gives it its name.
 async fn complete(
     admin: &mut Admin,
-    blueprint: &str,
     (building, template): (&str, &str),
     fingerprint: &Fingerprint,
 ) -> Result<(), Error> {
-    let revoke = format!(
-        "REVOKE CONNECT ON DATABASE {0} FROM {1}; COMMENT ON DATABASE {0} IS {2}",
+    let comment = format!(
+        "COMMENT ON DATABASE {} IS {}",
         ident(building),
-        ident(&deploy_role(blueprint)),
         literal(&fingerprint.0),
     );
-    admin.run(&revoke).await?;
+    admin.run(&comment).await?;
     database::close(admin, building).await?;
     let (from, to) = (ident(building), ident(template));
     admin

@@ -6,7 +6,7 @@ use super::connect::{Admin, Postgres};
 use super::database::{self, Source};
 use super::quote::ident;
 use super::template::template_database;
-use super::{data_role, deploy_role, owner_role, roles};
+use super::{data_role, owner_role, roles};
 use crate::provision::{Error, TenantSpec};
 
 /// The template vanished between our look and the clone: `undefined_database`.
@@ -51,19 +51,16 @@ impl Postgres {
         let name = tenant_database(blueprint, tenant);
         let mut admin = self.admin().await?;
         database::drop_database(&mut admin, &name).await?;
-        roles::drop_role(&mut admin, &name).await?;
         admin.close().await;
-        Ok(())
+        self.drop_role(&name, None).await
     }
 }
 
 /// Rights on the database itself are not cloned with a template.
 async fn grant_rights(admin: &mut Admin, tenant: &TenantSpec<'_>, name: &str) -> Result<(), Error> {
     let (database, owner) = (ident(name), ident(&owner_role(tenant.blueprint)));
-    let deploy = ident(&deploy_role(tenant.blueprint));
     let grants = format!(
         "GRANT CREATE ON DATABASE {database} TO {owner}; \
-         GRANT CONNECT ON DATABASE {database} TO {deploy}; \
          GRANT CONNECT, TEMPORARY ON DATABASE {database} TO {database}"
     );
     admin.run(&grants).await?;

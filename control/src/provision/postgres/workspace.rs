@@ -56,8 +56,7 @@ impl Postgres {
         let name = workspace_database(blueprint);
         let mut admin = self.admin().await?;
         database::drop_database(&mut admin, &name).await?;
-        roles::drop_role(&mut admin, &name).await?;
         admin.close().await;
-        Ok(())
+        self.drop_role(&name, None).await
     }
 }

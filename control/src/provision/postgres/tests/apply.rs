@@ -132,7 +132,7 @@ async fn a_worker_that_is_killed_at_any_moment_applies_each_version_once() {
             admin
                 .run(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                      WHERE datname = 'killed__acme' AND usename = 'killed_deploy'",
+                      WHERE datname = 'killed__acme' AND usename LIKE 'killed_deploy%'",
                 )
                 .await;
         }

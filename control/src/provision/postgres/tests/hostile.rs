@@ -1,6 +1,6 @@
 //! Captured text that tries to get further than the schema of its own blueprint's databases.
 
-use super::server::{Blueprint, Client, PASSWORD, statement, versions};
+use super::server::{Blueprint, Client, statement, versions};
 use crate::blueprint::{Origin, Version};
 use crate::provision::Failure;
 
@@ -97,12 +97,20 @@ async fn text_cannot_end_its_transaction() {
 #[tokio::test]
 async fn the_deploy_login_cannot_be_kept() {
     let blueprint = Blueprint::new("keep").await;
-    let _acme = blueprint.tenant("acme", &[]).await;
+    let mut acme = blueprint.tenant("acme", &[]).await;
     let _globex = blueprint.tenant("globex", &[]).await;
     for text in [
-        "DO $$ BEGIN RESET ROLE; ALTER ROLE keep_deploy PASSWORD 'mine'; END $$",
-        "DO $$ BEGIN RESET ROLE; ALTER ROLE keep_deploy SET search_path = evil; END $$",
-        "DO $$ BEGIN RESET ROLE; GRANT keep_deploy TO keep__acme; END $$",
+        "DO $$ BEGIN RESET ROLE; EXECUTE format('ALTER ROLE %I PASSWORD %L', session_user, 'x'); \
+             END $$",
+        "DO $$ BEGIN RESET ROLE; EXECUTE format('ALTER ROLE %I SET search_path = e', session_user); \
+             END $$",
+        "DO $$ BEGIN RESET ROLE; EXECUTE format('GRANT %I TO keep__acme', session_user); END $$",
+        // A table in front of the one that is looked into.
+        "DO $$ BEGIN \
+             RESET ROLE; EXECUTE format('ALTER ROLE %I PASSWORD %L', session_user, 'x'); \
+             SET ROLE keep_owner; CREATE SCHEMA hidden; \
+             CREATE TABLE hidden.pg_locks (locktype text, pid int, database oid, mode text, \
+                 relation oid); SET search_path = hidden; END $$",
     ] {
         let failure = refused(&blueprint, &[text]).await;
         // Newer servers refuse the GRANT themselves.
@@ -112,76 +120,129 @@ async fn the_deploy_login_cannot_be_kept() {
             "{text}: {failure:?}"
         );
     }
-    // Put off to COMMIT by a deferred trigger and by a cursor.
+    // Put off to COMMIT by a cursor, by a deferred trigger, and by one that puts itself off again.
+    let v = versions(&[
+        "CREATE TABLE seen (login text)",
+        "CREATE TABLE first (x int)",
+        "CREATE TABLE second (x int)",
+        "CREATE FUNCTION late() RETURNS int LANGUAGE plpgsql AS $$ BEGIN \
+             RESET ROLE; \
+             EXECUTE format('ALTER ROLE %I PASSWORD %L', session_user, 'mine'); \
+             SET ROLE keep_owner; \
+             EXECUTE format('GRANT CREATE ON SCHEMA public TO %I', session_user); \
+             RESET ROLE; CREATE TABLE public.mine (x int); SET ROLE keep_owner; \
+             INSERT INTO public.seen VALUES (session_user); RETURN 1; END $$",
+        "CREATE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             SET CONSTRAINTS ALL DEFERRED; INSERT INTO public.second VALUES (1); RETURN NULL; END $$",
+        "CREATE FUNCTION second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+             PERFORM public.late(); RETURN NULL; END $$",
+        "CREATE CONSTRAINT TRIGGER first AFTER INSERT ON first DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION first()",
+        "CREATE CONSTRAINT TRIGGER second AFTER INSERT ON second DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION second()",
+        "DO $$ BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT late()'; END $$",
+        "DO $$ BEGIN INSERT INTO second VALUES (1); END $$",
+        "DO $$ BEGIN INSERT INTO first VALUES (1); END $$",
+    ]);
+    // The cursor is closed before it is read; the trigger is made to run before the last look.
+    let failure = blueprint.apply("acme", &v).await.unwrap_err();
+    assert!(failure.message.contains("changes roles"), "{failure:?}");
+    assert_eq!(failure.to, Some(9));
+    let mut again = v.clone();
+    again.remove(9);
+    again[9].ordinal = 10;
+    // Nothing sees this one: the login is gone all the same, and what it made is the owner's.
+    blueprint.apply("acme", &again).await.unwrap();
+    let login = acme.value("SELECT login FROM seen").await;
+    assert!(login.starts_with("keep_deploy_"), "{login}");
+    for database in ["keep__globex", "keep__acme"] {
+        let kept = Client::login(database, &login, "mine").await;
+        assert!(kept.is_err(), "entered {database}");
+    }
+    let mut admin = Client::admin("keep__acme").await;
+    let left = "SELECT count(*)::text FROM pg_roles WHERE starts_with(rolname, 'keep_deploy_')";
+    assert_eq!(admin.value(left).await, "0");
+    let owner = "SELECT tableowner::text FROM pg_tables WHERE tablename = 'mine'";
+    assert_eq!(admin.value(owner).await, "keep_owner");
+}
+
+#[tokio::test]
+async fn a_temporary_table_cannot_stand_in_front_of_what_is_looked_into() {
+    let blueprint = Blueprint::new("shadow").await;
+    blueprint.template(&[]).await.unwrap();
+    blueprint.tenant_with("acme", 0, true).await.unwrap();
+    let text = "DO $$ BEGIN \
+                CREATE TEMP TABLE pg_locks (locktype text, pid int, database oid, mode text, \
+                    relation oid); GRANT SELECT ON pg_temp.pg_locks TO PUBLIC; RESET ROLE; \
+                EXECUTE format('ALTER ROLE %I PASSWORD %L', session_user, 'mine'); END $$";
+    let failure = refused(&blueprint, &[text]).await;
+    assert!(failure.message.contains("changes roles"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn what_only_looks_like_a_step_is_checked_like_the_rest() {
+    let blueprint = Blueprint::new("looks").await;
+    let _acme = blueprint.tenant("acme", &[]).await;
     let failure = refused(
         &blueprint,
         &[
-            "CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-                 RESET ROLE; ALTER ROLE keep_deploy PASSWORD 'mine'; RETURN NULL; END $$",
-            "CREATE TABLE t (x int)",
-            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED \
-                 FOR EACH ROW EXECUTE FUNCTION late()",
-            "DO $$ BEGIN INSERT INTO t VALUES (1); END $$",
+            "CREATE DOMAIN partition AS int",
+            "CREATE DOMAIN \"concurrently\" AS int",
+            "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; \
+                 EXECUTE format('ALTER ROLE %I PASSWORD %L', session_user, 'mine'); \
+                 SET ROLE looks_owner; RETURN 1; END $$",
+            "CREATE TABLE t AS SELECT 1 AS a",
+            "ALTER TABLE t ADD COLUMN detach partition DEFAULT f()",
+            "ALTER TABLE t ADD COLUMN detach2 partition DEFAULT f(), ADD COLUMN y concurrently",
         ],
     )
     .await;
     assert!(failure.message.contains("changes roles"), "{failure:?}");
-    let v = [Version {
-        ordinal: 1,
-        statements: [
-            "CREATE FUNCTION late() RETURNS int LANGUAGE plpgsql AS $$ BEGIN \
-                 RESET ROLE; ALTER ROLE keep_deploy PASSWORD 'mine'; RETURN 1; END $$",
-            "DO $$ BEGIN EXECUTE 'DECLARE c CURSOR WITH HOLD FOR SELECT late()'; END $$",
-        ]
-        .map(statement)
-        .to_vec(),
-    }];
-    // The cursor is closed before it is read.
-    blueprint.apply("acme", &v).await.unwrap();
-    assert!(
-        Client::login("keep__globex", "keep_deploy", "mine")
-            .await
-            .is_err()
-    );
-    assert!(
-        Client::login("keep__globex", "keep__acme", PASSWORD)
-            .await
-            .is_err()
-    );
-    let password = blueprint.deploy_password.expose();
-    assert!(
-        Client::login("keep__globex", "keep_deploy", password)
-            .await
-            .is_ok()
-    );
 }
 
 #[tokio::test]
-async fn what_was_done_to_the_deploy_login_is_taken_back_before_its_use() {
-    let blueprint = Blueprint::new("taken").await;
+async fn a_deploy_login_enters_one_database_and_leftovers_are_dropped() {
+    let blueprint = Blueprint::new("porter").await;
+    blueprint.provisioner.register().await.unwrap();
+    let _workspace = blueprint.workspace().await;
+    let _acme = blueprint.tenant("acme", &[]).await;
+    let _globex = blueprint.tenant("globex", &[]).await;
+    let server = blueprint.provisioner.postgres();
+    let made = server.deployer_create("porter", "porter__acme").await;
+    let deployer = made.unwrap();
+    let (name, password) = (deployer.name.clone(), deployer.password.expose().clone());
+    let inside = Client::login("porter__acme", &name, &password).await;
+    let mut inside = inside.unwrap();
+    inside.run("SET ROLE porter_owner").await;
+    for database in [
+        "porter__globex",
+        "porter_dev",
+        "porter_template_1_0",
+        "postgres",
+    ] {
+        let entered = Client::login(database, &name, &password).await.is_ok();
+        assert!(!entered, "entered {database}");
+    }
     let mut admin = Client::admin("postgres").await;
-    admin
-        .run(
-            "ALTER ROLE taken_deploy PASSWORD 'mine' CREATEDB; \
-              ALTER ROLE taken_deploy SET search_path = evil; \
-              ALTER ROLE taken_deploy VALID UNTIL '2001-01-01'",
-        )
-        .await;
-    admin.run("ALTER ROLE taken_deploy NOCREATEDB").await;
-    let roles = blueprint
-        .provisioner
-        .ensure_blueprint("taken", &blueprint.deploy_password);
-    roles.await.unwrap();
-    let state = "SELECT concat_ws(' ', rolconfig::text, rolvaliduntil, rolcreatedb) FROM pg_roles \
-                 WHERE rolname = 'taken_deploy'";
-    assert_eq!(admin.value(state).await, "infinity f");
+    let until = "SELECT (rolvaliduntil < now() + interval '1 day')::text FROM pg_roles \
+                 WHERE starts_with(rolname, 'porter_deploy_')";
+    assert_eq!(admin.value(until).await, "true");
+    let stays = "SELECT rolcanlogin::text FROM pg_roles WHERE rolname = 'porter_deploy'";
+    assert_eq!(admin.value(stays).await, "false");
+    // As work that is broken off leaves it.
+    drop(deployer);
+    let v = versions(&["CREATE TABLE t (x int)"]);
+    blueprint.apply("globex", &v).await.unwrap();
+    let left = "SELECT count(*)::text FROM pg_roles WHERE starts_with(rolname, 'porter_deploy_')";
+    assert_eq!(admin.value(left).await, "0");
+    assert!(inside.try_run("SELECT 1").await.is_err());
 }
 
 #[tokio::test]
 async fn the_marker_cannot_be_forged() {
     let blueprint = Blueprint::new("forge").await;
     let _acme = blueprint.tenant("acme", &[]).await;
-    let text = "DO $$ BEGIN RESET ROLE; \
+    let text = "DO $$ BEGIN RESET ROLE; SET ROLE forge_deploy; \
                 INSERT INTO tenantsdb.version (ordinal, version) VALUES (7, '1.7'); END $$";
     let failure = refused(&blueprint, &[text]).await;
     assert!(failure.message.contains("version marker"), "{failure:?}");

@@ -156,30 +156,30 @@ async fn no_other_login_enters_a_database_that_is_being_made() {
 }
 
 #[tokio::test]
-async fn the_deploy_login_enters_tenants_of_its_blueprint_only() {
-    let blueprint = Blueprint::new("porter").await;
-    let other = Blueprint::new("stranger").await;
-    blueprint.provisioner.register().await.unwrap();
-    let _workspace = blueprint.workspace().await;
-    let _mine = blueprint.tenant("acme", &[]).await;
-    let _others = other.tenant("acme", &[]).await;
-    let password = blueprint.deploy_password.expose();
-    assert!(
-        Client::login("porter__acme", "porter_deploy", password)
-            .await
-            .is_ok()
-    );
-    for database in [
-        "porter_dev",
-        "porter_template_1_0",
-        "stranger__acme",
-        "postgres",
-    ] {
-        let entered = Client::login(database, "porter_deploy", password)
-            .await
-            .is_ok();
-        assert!(!entered, "entered {database}");
-    }
+async fn what_others_granted_to_a_tenant_does_not_keep_it() {
+    let blueprint = Blueprint::new("sticky").await;
+    // The template has such a grant too, and every clone of it.
+    let template = "DO $$ BEGIN PERFORM lo_create(4242); \
+                    GRANT SELECT ON LARGE OBJECT 4242 TO sticky__acme; END $$";
+    let mut admin = Client::admin("postgres").await;
+    let _acme = blueprint.tenant("acme", &[]).await;
+    let mut globex = blueprint.tenant("globex", &versions(&[template])).await;
+    globex
+        .run(
+            "ALTER DEFAULT PRIVILEGES FOR ROLE sticky__globex \
+                 GRANT SELECT ON TABLES TO sticky__acme, sticky_rw",
+        )
+        .await;
+    globex.run("SELECT lo_create(424242)").await;
+    globex
+        .run("GRANT SELECT ON LARGE OBJECT 424242 TO sticky__acme")
+        .await;
+    let dropped = blueprint.provisioner.tenant_drop("sticky", "acme").await;
+    dropped.unwrap();
+    let left = "SELECT count(*)::text FROM pg_roles WHERE rolname = 'sticky__acme'";
+    assert_eq!(admin.value(left).await, "0");
+    let open = "SELECT datallowconn::text FROM pg_database WHERE datname = 'sticky_template_1_1'";
+    assert_eq!(admin.value(open).await, "false");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn every_verb_may_be_repeated() {
         blueprint.provisioner.register().await.unwrap();
         blueprint
             .provisioner
-            .ensure_blueprint("again", &blueprint.deploy_password)
+            .ensure_blueprint("again")
             .await
             .unwrap();
         let _workspace = blueprint.workspace().await;
@@ -242,7 +242,12 @@ async fn a_creation_that_was_broken_off_is_completed() {
     blueprint.template(&[]).await.unwrap();
     let mut admin = Client::admin("postgres").await;
     // As a crash behind CREATE ROLE and CREATE DATABASE leaves it.
-    admin.run("CREATE ROLE broken__acme NOLOGIN").await;
+    admin
+        .run(
+            "CREATE ROLE broken__acme NOLOGIN; \
+             COMMENT ON ROLE broken__acme IS 'TenantsDB: made and dropped by control'",
+        )
+        .await;
     admin
         .run("CREATE DATABASE broken__acme TEMPLATE broken_template_1_0 ALLOW_CONNECTIONS false")
         .await;
@@ -267,7 +272,7 @@ async fn what_is_not_ours_is_not_taken_over() {
     admin.run("CREATE DATABASE alien__acme").await;
     let made = blueprint.tenant_with("acme", 0, false).await;
     assert!(matches!(made, Err(Error::Refused(_))), "{made:?}");
-    admin.run("CREATE ROLE alien__boss SUPERUSER LOGIN").await;
+    admin.run("CREATE ROLE alien__boss LOGIN").await;
     let made = blueprint.tenant_with("boss", 0, false).await;
     assert!(matches!(made, Err(Error::Refused(_))), "{made:?}");
     let gone = blueprint.tenant_with("globex", 7, false).await;

@@ -20,7 +20,6 @@ use crate::provision::{Applied, Apply, Error, Failure, Provisioner, ServerLogin,
 const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
 /// Every login of the tests has it.
 pub(super) const PASSWORD: &str = "the-password-of-a-test-login";
-const DEPLOY_PASSWORD: &str = "the-password-of-a-deploy-login";
 
 struct Server {
     port: u16,
@@ -32,7 +31,6 @@ struct Server {
 pub(super) struct Blueprint {
     pub(super) name: String,
     pub(super) provisioner: Provisioner,
-    pub(super) deploy_password: Secret<String>,
 }
 
 impl Blueprint {
@@ -40,12 +38,8 @@ impl Blueprint {
         let blueprint = Self {
             name: name.to_owned(),
             provisioner: Provisioner::new(Engine::Postgres, admin_login()),
-            deploy_password: Secret::new(DEPLOY_PASSWORD.to_owned()),
         };
-        let roles = blueprint
-            .provisioner
-            .ensure_blueprint(name, &blueprint.deploy_password);
-        roles.await.unwrap();
+        blueprint.provisioner.ensure_blueprint(name).await.unwrap();
         blueprint
     }
 
@@ -60,9 +54,7 @@ impl Blueprint {
     }
 
     pub(super) async fn template(&self, versions: &[Version]) -> Result<(), Error> {
-        self.provisioner
-            .template_ensure(&self.name, &self.deploy_password, versions)
-            .await
+        self.provisioner.template_ensure(&self.name, versions).await
     }
 
     /// Makes a tenant at the template of `ordinal`.
@@ -105,7 +97,6 @@ impl Blueprint {
             .apply(Apply {
                 database: &tenant_database(&self.name, tenant),
                 blueprint: &self.name,
-                deploy_password: &self.deploy_password,
                 versions,
                 application_name: "tdb-deploy-test",
                 lock_timeout: Duration::from_millis(200),
