@@ -22,7 +22,7 @@ build: ## build everything, tests and benches included
 test: ## install what the tests need, build, run every test
 	scripts/install.sh test
 	cargo build --locked --workspace --all-targets
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 lint: ## formatting, clippy and documentation; warnings are errors
 	cargo fmt --all --check

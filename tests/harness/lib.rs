@@ -10,7 +10,7 @@
 //! let fleet = Fleet::start("a_tenant_sees_the_schema", 1);
 //! fleet.workspace("myapp").psql("CREATE TABLE users (id int)").ok();
 //! let acme = fleet.tenant("myapp", "acme");
-//! assert_eq!(acme.psql("SELECT count(*) FROM users").ok(), "0");
+//! assert_eq!(acme.psql("SELECT count(*) FROM users").out(), "0");
 //! ```
 //!
 //! What is started ends with the test, also when the test process is killed ([`guard`]). The logs
