@@ -86,9 +86,23 @@ BEGIN
           AND (c.schema_name IS NULL
                OR (c.schema_name OPERATOR(pg_catalog.<>) 'pg_temp'::pg_catalog.text
                    AND c.schema_name OPERATOR(pg_catalog.<>) 'tenantsdb'::pg_catalog.text))
-          -- A trigger or a policy has no schema of its own, and names its table's.
-          AND (c.object_identity IS NULL
-               OR pg_catalog.strpos(c.object_identity, ' on pg_temp') OPERATOR(pg_catalog.=) 0)
+          -- A trigger, a rule or a policy has no schema of its own: its table's counts.
+          AND NOT EXISTS (
+              SELECT FROM pg_catalog.pg_class r
+              WHERE r.relpersistence OPERATOR(pg_catalog.=) 't'::"char"
+                AND (r.oid OPERATOR(pg_catalog.=) (SELECT t.tgrelid FROM pg_catalog.pg_trigger t
+                        WHERE t.oid OPERATOR(pg_catalog.=) c.objid
+                          AND c.classid OPERATOR(pg_catalog.=)
+                              'pg_catalog.pg_trigger'::pg_catalog.regclass::pg_catalog.oid)
+                  OR r.oid OPERATOR(pg_catalog.=) (SELECT w.ev_class FROM pg_catalog.pg_rewrite w
+                        WHERE w.oid OPERATOR(pg_catalog.=) c.objid
+                          AND c.classid OPERATOR(pg_catalog.=)
+                              'pg_catalog.pg_rewrite'::pg_catalog.regclass::pg_catalog.oid)
+                  OR r.oid OPERATOR(pg_catalog.=) (SELECT p.polrelid FROM pg_catalog.pg_policy p
+                        WHERE p.oid OPERATOR(pg_catalog.=) c.objid
+                          AND c.classid OPERATOR(pg_catalog.=)
+                              'pg_catalog.pg_policy'::pg_catalog.regclass::pg_catalog.oid))
+          )
     LOOP
         IF firing IS NULL THEN
             firing := pg_catalog.nextval('tenantsdb.firing'::pg_catalog.regclass);
@@ -112,8 +126,11 @@ BEGIN
         FROM pg_catalog.pg_event_trigger_dropped_objects() o
         -- What went with it is not what the statement named.
         WHERE o.original AND NOT o.is_temporary
-          AND (o.object_identity IS NULL
-               OR pg_catalog.strpos(o.object_identity, ' on pg_temp') OPERATOR(pg_catalog.=) 0)
+          -- What belongs to a table is named {schema, table, name}; nobody can make a schema of
+          -- this name.
+          AND (o.address_names IS NULL
+               OR pg_catalog.cardinality(o.address_names) OPERATOR(pg_catalog.<) 3
+               OR o.address_names[1] OPERATOR(pg_catalog.<>) 'pg_temp'::pg_catalog.text)
     LOOP
         IF firing IS NULL THEN
             firing := pg_catalog.nextval('tenantsdb.firing'::pg_catalog.regclass);

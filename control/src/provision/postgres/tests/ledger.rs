@@ -136,6 +136,38 @@ async fn every_way_to_run_ddl_is_seen() {
 }
 
 #[tokio::test]
+async fn no_name_makes_ddl_pass_for_temporary() {
+    let blueprint = Blueprint::new("names").await;
+    let mut dev = blueprint.workspace().await;
+    let texts = [
+        "CREATE TABLE \"a on pg_temp\" (x int)",
+        "CREATE TRIGGER \"x on pg_temp\" AFTER INSERT ON \"a on pg_temp\" FOR EACH ROW \
+             EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "DROP TRIGGER \"x on pg_temp\" ON \"a on pg_temp\"",
+        "CREATE RULE r AS ON DELETE TO \"a on pg_temp\" DO INSTEAD NOTHING",
+        "DROP TABLE \"a on pg_temp\"",
+    ];
+    for text in texts {
+        dev.run(text).await;
+    }
+    let sets = blueprint.sealed(&[]).await;
+    assert_eq!(sets.concat(), texts);
+    dev.run("CREATE TEMP TABLE t (x int)").await;
+    for text in [
+        "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW \
+             EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "DROP TRIGGER g ON t",
+        "CREATE RULE r AS ON DELETE TO t DO INSTEAD NOTHING",
+        "DROP RULE r ON t",
+        "CREATE POLICY p ON t",
+        "DROP POLICY p ON t",
+    ] {
+        dev.run(text).await;
+    }
+    assert!(blueprint.sealed(&[]).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_is_no_schema_change_leaves_no_row() {
     let blueprint = Blueprint::new("nothing").await;
     let mut dev = blueprint.workspace().await;
