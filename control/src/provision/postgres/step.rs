@@ -4,6 +4,8 @@
 //! step is marked as done. Whoever finds an intent that is not done looks at the schema: what a
 //! broken attempt left half built is dropped, what it completed counts.
 
+use sqlx::postgres::PgRow;
+use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::sql;
 
 use super::quote::literal;
@@ -32,6 +34,33 @@ pub(super) struct Step {
     pub(super) done: bool,
     /// Oids of the indexes that were there before, separated by commas.
     indexes_before: String,
+}
+
+/// An index of the owner's.
+struct Index {
+    oid: String,
+    valid: bool,
+    name: String,
+    table_name: String,
+    /// Quoted, with its schema.
+    path: String,
+    /// Another session holds it, or may be building it.
+    busy: bool,
+}
+
+// === impl Index ===
+
+impl FromRow<'_, PgRow> for Index {
+    fn from_row(row: &PgRow) -> sqlx::Result<Self> {
+        Ok(Self {
+            oid: row.try_get("oid")?,
+            valid: row.try_get("valid")?,
+            name: row.try_get("name")?,
+            table_name: row.try_get("table_name")?,
+            path: row.try_get("path")?,
+            busy: row.try_get("busy")?,
+        })
+    }
 }
 
 // === impl Mark ===
@@ -157,35 +186,52 @@ impl Session<'_> {
     /// Undoes or completes what a broken attempt left. True if nothing is left to do.
     async fn repair(&mut self, step: &Step, piece: Piece<'_>) -> Result<bool, Stop> {
         let known: Vec<&str> = step.indexes_before.split(',').collect();
-        let sql = "SELECT x.indexrelid::int8::text, x.indisvalid, \
-                       format('%I.%I', n.nspname, i.relname) \
-                   FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
-                   JOIN pg_namespace n ON n.oid = i.relnamespace \
-                   WHERE x.indexrelid >= 16384 AND i.relkind = 'i' \
-                     AND n.nspname NOT IN ('tenantsdb', 'pg_toast')";
+        // Who builds or drops an index concurrently holds such a lock on its table throughout. What
+        // sessions of other roles are building is not shown.
+        let sql = format!(
+            "SELECT x.indexrelid::int8::text AS oid, x.indisvalid AS valid, \
+                 i.relname::text AS name, t.relname::text AS table_name, \
+                 format('%I.%I', n.nspname, i.relname) AS path, \
+                 EXISTS (SELECT FROM pg_locks l WHERE l.pid <> pg_backend_pid() \
+                     AND l.database = (SELECT oid FROM pg_database \
+                         WHERE datname = current_database()) \
+                     AND (l.relation = x.indexrelid OR l.relation = x.indrelid \
+                         AND l.mode = 'ShareUpdateExclusiveLock')) AS busy \
+             FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid \
+             JOIN pg_class t ON t.oid = x.indrelid \
+             JOIN pg_namespace n ON n.oid = i.relnamespace \
+             WHERE x.indexrelid >= 16384 AND i.relkind = 'i' \
+               AND n.nspname NOT IN ('tenantsdb', 'pg_toast') \
+               AND i.relowner = {}::regrole",
+            literal(&self.owner)
+        );
         let mut built = false;
-        for (oid, valid, name) in self.rows::<(String, bool, String)>(sql).await? {
-            if known.contains(&oid.as_str()) {
+        for index in self.rows::<Index>(&sql).await? {
+            if known.contains(&index.oid.as_str()) || !made_by(piece.text, &index) {
                 continue;
             }
-            if valid {
+            if index.valid {
                 built = true;
-            } else {
-                self.as_owner(&format!("DROP INDEX CONCURRENTLY {name}"))
+            } else if !index.busy {
+                self.as_owner(&format!("DROP INDEX CONCURRENTLY {}", index.path))
                     .await?;
             }
         }
-        let detached = self.finish_detaching().await?;
+        let detached = self.finish_detaching(piece).await?;
         let create = sql::command_tag(piece.text) == "CREATE INDEX";
         Ok(detached || (create && built))
     }
 
     /// Completes a DETACH PARTITION CONCURRENTLY that was broken off between its transactions.
-    async fn finish_detaching(&mut self) -> Result<bool, Stop> {
-        let sql = "SELECT inhparent::regclass::text, inhrelid::regclass::text FROM pg_inherits \
-                   WHERE inhdetachpending";
-        let pending = self.rows::<(String, String)>(sql).await?;
-        for (parent, partition) in &pending {
+    async fn finish_detaching(&mut self, piece: Piece<'_>) -> Result<bool, Stop> {
+        let sql = "SELECT inhparent::regclass::text, inhrelid::regclass::text, c.relname::text \
+                   FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid WHERE inhdetachpending";
+        let mut pending = self.rows::<(String, String, String)>(sql).await?;
+        // Others may be detaching partitions of their own.
+        pending.retain(|(_, _, name)| {
+            sql::command_tag(piece.text) == "ALTER TABLE" && sql::mentions(piece.text, name)
+        });
+        for (parent, partition, _) in &pending {
             self.as_owner(&format!(
                 "ALTER TABLE {parent} DETACH PARTITION {partition} FINALIZE"
             ))
@@ -198,6 +244,23 @@ impl Session<'_> {
         self.run(&format!("SET ROLE {}", self.owner)).await?;
         self.run(sql).await?;
         self.run("RESET ROLE").await
+    }
+}
+
+/// Whether the statement can have made the index: the tenant may be making one of its own.
+fn made_by(text: &str, index: &Index) -> bool {
+    match sql::command_tag(text).as_str() {
+        "CREATE INDEX" => {
+            let named = sql::index_name(text).is_none_or(|name| name == index.name);
+            named && sql::mentions(text, &index.table_name)
+        }
+        // What it builds beside the old one is called like it, with this behind:
+        // https://www.postgresql.org/docs/15/sql-reindex.html
+        "REINDEX" => {
+            let name = index.name.trim_end_matches(|c: char| c.is_ascii_digit());
+            name.ends_with("_ccnew") || name.ends_with("_ccold")
+        }
+        _ => false,
     }
 }
 

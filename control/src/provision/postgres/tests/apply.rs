@@ -213,6 +213,38 @@ async fn an_index_built_without_a_transaction_is_repaired_after_a_crash() {
 }
 
 #[tokio::test]
+async fn an_index_of_the_tenants_own_is_left_alone_by_repairs() {
+    let blueprint = Blueprint::new("theirs").await;
+    let first = versions(&["CREATE TABLE t (x int)", "CREATE TABLE u (x int)"]);
+    blueprint.template(&first).await.unwrap();
+    blueprint.tenant_with("acme", 2, true).await.unwrap();
+    let mut acme = blueprint.client("acme").await;
+    acme.run("INSERT INTO t VALUES (1), (1)").await;
+    let v = versions(&[
+        "CREATE TABLE t (x int)",
+        "CREATE TABLE u (x int)",
+        "CREATE UNIQUE INDEX CONCURRENTLY one ON t (x)",
+    ]);
+    // A step that is begun, and behind it an index that is half built by the tenant.
+    let mut admin = Client::admin("theirs__acme").await;
+    admin
+        .run("INSERT INTO tenantsdb.step (ordinal, step, state) VALUES (3, 0, 'intent')")
+        .await;
+    acme.run("CREATE INDEX mine ON t (x); CREATE INDEX other ON u (x)")
+        .await;
+    admin
+        .run(
+            "UPDATE pg_index SET indisvalid = false \
+             WHERE indexrelid IN ('mine'::regclass, 'other'::regclass)",
+        )
+        .await;
+    assert!(blueprint.apply("acme", &v).await.is_err());
+    let left = "SELECT string_agg(indexrelid::regclass::text, ' ' ORDER BY 1) FROM pg_index \
+                WHERE NOT indisvalid";
+    assert_eq!(admin.value(left).await, "mine other");
+}
+
+#[tokio::test]
 async fn a_version_of_transactions_and_steps_goes_on_where_it_stopped() {
     let blueprint = Blueprint::new("mixed").await;
     let mut acme = blueprint
