@@ -28,6 +28,8 @@ pub struct Config {
     pub master_key: PathBuf,
     /// Tenants of one database server that a deployment works on at once.
     pub deploy_workers: NonZeroU16,
+    /// PEM file of the authorities that `verify-full` trusts; the public ones if left out.
+    pub server_ca: Option<PathBuf>,
 }
 
 impl Config {
@@ -50,6 +52,7 @@ impl Config {
             postgres_address,
             master_key,
             deploy_workers: DEPLOY_WORKERS,
+            server_ca: None,
         })
     }
 

@@ -119,6 +119,7 @@ impl Context {
             tls: server.tls,
             user: server.username.clone(),
             password: self.master_key.open(&server.id, &server.password)?,
+            ca: self.config.server_ca.clone(),
         })
     }
 }

@@ -83,6 +83,10 @@ struct Run {
         default_value_t = DEPLOY_WORKERS
     )]
     deploy_workers: NonZeroU16,
+    /// PEM file of the authorities that database servers with "verify-full" are checked against.
+    /// Left out, the public ones are trusted; a server with a private authority then is refused.
+    #[arg(long, env = "TENANTSDB_SERVER_CA", value_name = "FILE")]
+    server_ca: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -142,6 +146,7 @@ async fn serve(run: Run) -> anyhow::Result<()> {
         run.place.master_key_file,
     )?;
     config.deploy_workers = run.deploy_workers;
+    config.server_ca = run.server_ca;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let daemon = Daemon::start(config).await?;

@@ -9,6 +9,7 @@ mod postgres;
 mod table;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use tenantsdb_codecs::feed::id::Engine;
@@ -31,6 +32,9 @@ pub struct ServerLogin {
     pub user: String,
     /// Its password.
     pub password: Secret<String>,
+    /// PEM file of the authorities that [`ServerTls::VerifyFull`] trusts; the public ones if left
+    /// out.
+    pub ca: Option<PathBuf>,
 }
 
 impl fmt::Debug for ServerLogin {

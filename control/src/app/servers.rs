@@ -40,6 +40,7 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
         tls: new.tls,
         user: new.user.clone(),
         password: new.password.clone(),
+        ca: context.config.server_ca.clone(),
     };
     let facts = Provisioner::new(new.engine, login).register().await?;
     let id = new_id("srv")?;

@@ -208,7 +208,11 @@ impl Postgres {
             ServerTls::Require => PgSslMode::Require,
             ServerTls::VerifyFull => PgSslMode::VerifyFull,
         };
-        Ok(PgConnectOptions::new_without_pgpass()
+        let options = match &login.ca {
+            Some(ca) => PgConnectOptions::new_without_pgpass().ssl_root_cert(ca),
+            None => PgConnectOptions::new_without_pgpass(),
+        };
+        Ok(options
             .host(host)
             .port(port)
             .username(user)

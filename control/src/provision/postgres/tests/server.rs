@@ -248,6 +248,7 @@ pub(crate) fn admin_login() -> ServerLogin {
         tls: ServerTls::Disable,
         user: "postgres".to_owned(),
         password: Secret::new(ADMIN_PASSWORD.to_owned()),
+        ca: None,
     }
 }
 
