@@ -1,5 +1,5 @@
-//! Bytes of the route feed: the same lines wherever the stream is cut, and each written again is read
-//! as the same.
+//! Bytes of the route feed: the same lines wherever the stream is cut, and each written again is
+//! read as the same.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

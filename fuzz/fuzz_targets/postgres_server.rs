@@ -1,8 +1,8 @@
 //! A stream of what a server sends.
 //!
 //! It is walked alike wherever it is cut; what can be written again is the same bytes; reports may
-//! lack any field. Messages that are not ReadyForQuery stand for requests of a client with that tag:
-//! the connection is idle only when both sides' counts agree.
+//! lack any field. Messages that are not ReadyForQuery stand for requests of a client with that
+//! tag: the connection is idle only when both sides' counts agree.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -7,8 +7,8 @@
 //! - `c`: server-first and server-final, for the client's role. No server without the verifier is
 //!   believed.
 //! - `v`: a verifier. What is read is written as the same text.
-//! - anything else: an honest exchange in which the second byte says which message, the third where,
-//!   and the fourth how one byte of it is changed. Then it must fail on one side at least.
+//! - anything else: an honest exchange in which the second byte says which message, the third
+//!   where, and the fourth how one byte of it is changed. Then it must fail on one side at least.
 #![no_main]
 
 use std::sync::OnceLock;

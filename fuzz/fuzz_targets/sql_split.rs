@@ -1,7 +1,8 @@
 //! The text of statements.
 //!
-//! The pieces stand in the text in order, between them is nothing but blanks, comments and semicolons
-//! of no statement; each piece is one statement again, and joined they are split as before.
+//! The pieces stand in the text in order, between them is nothing but blanks, comments and
+//! semicolons of no statement; each piece is one statement again, and joined they are split as
+//! before.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! What a peer has sent and nobody has used yet, before and after the relay.
 //!
-//! During a login messages are read whole, and whatever comes in the same segment behind the last of
-//! them must not be lost: it waits here and goes to the relay first.
+//! During a login messages are read whole, and whatever comes in the same segment behind the last
+//! of them must not be lost: it waits here and goes to the relay first.
 
 use std::io;
 

@@ -26,8 +26,8 @@ const EXHAUSTED_WAIT: Duration = Duration::from_millis(100);
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 /// What sessions get to tell their clients that all ends now.
 const STOP_GRACE: Duration = Duration::from_secs(1);
-/// Clients of one core that are being told that there is no place for them; more are closed without a
-/// word.
+/// Clients of one core that are being told that there is no place for them; more are closed without
+/// a word.
 const REFUSALS_MAX: usize = 64;
 
 /// Binds `count` listeners to one address; port 0 is the same free port for all.

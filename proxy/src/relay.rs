@@ -5,8 +5,8 @@
 //! - [`gate`]: what is learnt from them, and what is held.
 //! - [`scratch`]: the core's buffers.
 //!
-//! Both lanes are polled by one task with one waker and neither waits for the other, so that a client
-//! that sends while the server sends cannot block both.
+//! Both lanes are polled by one task with one waker and neither waits for the other, so that a
+//! client that sends while the server sends cannot block both.
 
 pub(crate) mod gate;
 pub(crate) mod lane;

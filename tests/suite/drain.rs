@@ -14,7 +14,8 @@ fn a_query_under_way_gets_its_answer_before_the_proxy_ends() {
     let mut idle = tenant.connect();
     let mut admin = fleet.postgres.admin("myapp__acme");
     admin.batch_execute("BEGIN; LOCK TABLE users").unwrap();
-    // psql, because it gives what was answered even if the end of the session comes right behind it.
+    // psql, because it gives what was answered even if the end of the session comes right behind
+    // it.
     let working = thread::spawn(move || busy.psql("SELECT count(*) FROM users"));
     // Another connection: what it sees of sessions stands still in a transaction.
     let mut watcher = fleet.postgres.admin("postgres");

@@ -70,7 +70,8 @@ fn check(file: &str, text: &str) -> Vec<(Rule, String)> {
             broken.push((Rule::IgnoredTest, format!("line {} gives no reason", n + 1)));
         }
     }
-    let of_tests = file.ends_with("/tests.rs") || file.starts_with("tests/suite/");
+    let of_tests =
+        file.ends_with("/tests.rs") || file.contains("/tests/") || file.starts_with("tests/suite/");
     let production = match lines.iter().position(|line| line.trim() == "#[cfg(test)]") {
         _ if of_tests => &[][..],
         Some(first) => &lines[..first],

@@ -302,9 +302,9 @@ pub(crate) async fn open_first(conn: &mut Conn) -> Result<Vec<(String, String)>>
     Ok(first)
 }
 
-/// Marks a deployment as being worked on, and takes back the targets that an attempt before this one
-/// left claimed: a process that is gone, or one that could not record what became of them. Only one
-/// attempt at a deployment is made at a time.
+/// Marks a deployment as being worked on, and takes back the targets that an attempt before this
+/// one left claimed: a process that is gone, or one that could not record what became of them. Only
+/// one attempt at a deployment is made at a time.
 pub(crate) async fn begin(conn: &mut Conn, id: &str) -> Result<()> {
     sqlx::query(
         "UPDATE deployment_targets SET status = 'pending'

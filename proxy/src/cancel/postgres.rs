@@ -1,9 +1,9 @@
 //! Which session a CancelRequest means, and that it hits no other.
 //!
 //! A client is given a key of the proxy's own, which is worth nothing once its session has ended. A
-//! request with it goes to the server with the server's key. A server connection is not given to the
-//! next client while such a request is under way: the server sends its signal whenever it comes to
-//! it, and what runs on the connection then is what is hit.
+//! request with it goes to the server with the server's key. A server connection is not given to
+//! the next client while such a request is under way: the server sends its signal whenever it comes
+//! to it, and what runs on the connection then is what is hit.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -116,8 +116,9 @@ impl CancelKeys {
         }
     }
 
-    /// Does what a CancelRequest asks for; nothing if its key is not a session's. The client is told
-    /// nothing either way but the end of its connection, which tells it that the server has acted.
+    /// Does what a CancelRequest asks for; nothing if its key is not a session's. The client is
+    /// told nothing either way but the end of its connection, which tells it that the server has
+    /// acted.
     pub(crate) async fn cancel(context: &Context, pid: i32, secret: &[u8]) {
         let session = context.cancel.find(pid, secret);
         let outcome = if session.is_some() {

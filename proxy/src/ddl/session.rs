@@ -1,7 +1,7 @@
 //! Capture in one workspace session: which statements the server says took effect.
 //!
-//! The session's messages are forwarded as in any other session; this looks on. What the client asks
-//! is queued, what the server answers is matched with the head of the queue:
+//! The session's messages are forwarded as in any other session; this looks on. What the client
+//! asks is queued, what the server answers is matched with the head of the queue:
 //!
 //! ```text
 //! client  Query  Parse  Bind  Describe  Execute  Close  FunctionCall  Sync
@@ -16,9 +16,9 @@
 //! over. When something other than reading and writing rows has been committed, the ReadyForQuery
 //! that says so is held back until control has been told.
 //!
-//! Texts are a help and not the record: the ledger in the workspace is. Where a text is too long, not
-//! UTF-8, or the answers do not match the questions, the session goes on with the server's command
-//! tags alone.
+//! Texts are a help and not the record: the ledger in the workspace is. Where a text is too long,
+//! not UTF-8, or the answers do not match the questions, the session goes on with the server's
+//! command tags alone.
 
 mod asked;
 mod block;

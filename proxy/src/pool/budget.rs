@@ -18,8 +18,8 @@ use crate::config::Config;
 /// Clients that may wait for a connection of one database; more are refused at once.
 const WAITERS_MAX: usize = 10_000;
 
-/// Requests to close an idle connection that a core may be behind with. One that does not fit is made
-/// again by [`Budgets::tend`].
+/// Requests to close an idle connection that a core may be behind with. One that does not fit is
+/// made again by [`Budgets::tend`].
 const WANTED_MAX: usize = 256;
 
 /// A database on a server: what a budget is for.
@@ -172,8 +172,8 @@ impl Budgets {
     /// connections are idle. To be called from time to time, by one core.
     pub(crate) fn tend(&self) {
         let mut waited_for = Vec::new();
-        // Permits, idle connections and clients that wait hold their budget; so does whoever is about
-        // to use one, and takes it out of the map under the same lock.
+        // Permits, idle connections and clients that wait hold their budget; so does whoever is
+        // about to use one, and takes it out of the map under the same lock.
         self.budgets.retain(|_, budget| {
             if budget.core_with_idle().is_some() {
                 waited_for.push(Arc::clone(budget));
@@ -211,8 +211,8 @@ impl Budget {
         &self.place
     }
 
-    /// A place for a connection, now or when it comes to this client's turn. Who waits already comes
-    /// first.
+    /// A place for a connection, now or when it comes to this client's turn. Who waits already
+    /// comes first.
     pub(crate) fn acquire(self: &Arc<Self>, core: usize, key: &Arc<Key>) -> Acquired {
         let mut state = self.lock();
         if state.used < state.max || state.waiters.len() >= WAITERS_MAX {

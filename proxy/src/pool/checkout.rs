@@ -118,8 +118,8 @@ impl Pools {
         }
     }
 
-    /// Closes what this process keeps idle to a server that takes no more, or has it closed. Answers
-    /// whether there is any.
+    /// Closes what this process keeps idle to a server that takes no more, or has it closed.
+    /// Answers whether there is any.
     fn make_server_room(&self, context: &Context, key: &Key) -> bool {
         let server = key.server.id.as_str();
         let room = context.budgets.clear_server(server);

@@ -13,7 +13,8 @@ pub(crate) struct Key {
     pub(crate) user: Box<str>,
     /// After a rotation connections of the old password are not used.
     pub(crate) generation: u64,
-    /// The client's startup parameters but `application_name`, sorted: to these the reset goes back.
+    /// The client's startup parameters but `application_name`, sorted: to these the reset goes
+    /// back.
     pub(crate) settings: Box<[(String, String)]>,
 }
 

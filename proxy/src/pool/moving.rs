@@ -23,8 +23,8 @@ pub(crate) struct Moving {
 }
 
 impl Moving {
-    /// Takes a connection off this core. One that cannot be is closed, and its place given back: one
-    /// inside TLS, whose session cannot be taken apart.
+    /// Takes a connection off this core. One that cannot be is closed, and its place given back:
+    /// one inside TLS, whose session cannot be taken apart.
     pub(super) fn leave(pooled: Pooled) -> Result<Self, Permit> {
         let Pooled {
             connection,

@@ -42,7 +42,8 @@ pub(crate) trait Watch {
 pub(crate) struct Look {
     /// Bytes that may be forwarded now.
     pub(crate) pass: usize,
-    /// Bytes that were looked at. Those between the two are held; those behind are to be shown again.
+    /// Bytes that were looked at. Those between the two are held; those behind are to be shown
+    /// again.
     pub(crate) seen: usize,
     /// Why it stopped before the end of the chunk, or at it.
     pub(crate) flow: Flow,

@@ -9,8 +9,8 @@ use crate::back::postgres::dial::dial;
 use crate::tls::dial::Dialer;
 
 /// Asks the server to cancel what the connection with this key runs, and waits until the server has
-/// closed: only then has its signal been sent, and can no longer hit what runs there later. Protected
-/// as the connection itself is. Cancel safe; the deadline is the caller's.
+/// closed: only then has its signal been sent, and can no longer hit what runs there later.
+/// Protected as the connection itself is. Cancel safe; the deadline is the caller's.
 pub(crate) async fn cancel(server: &Server, dialer: &Dialer, key: &CancelKey) -> Result<(), Error> {
     let mut stream = dial(server, dialer).await?;
     let mut packet = Vec::new();

@@ -13,8 +13,8 @@ use super::{Connection, Error};
 use crate::inbox::Inbox;
 
 /// Undoes all that a session can leave behind: settings, temporary objects, prepared statements,
-/// cursors, notifications, advisory locks, the role. To be sent alone: in a batch with anything else
-/// it would run inside an implicit transaction and be refused.
+/// cursors, notifications, advisory locks, the role. To be sent alone: in a batch with anything
+/// else it would run inside an implicit transaction and be refused.
 const RESET: &str = "DISCARD ALL";
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
@@ -71,9 +71,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     }
 }
 
-/// A string literal that means the same under every setting: only printable ASCII, which is ASCII in
-/// every client encoding, and the form with escapes, which `standard_conforming_strings` does not
-/// change. The server itself makes the rest of an `application_name` question marks.
+/// A string literal that means the same under every setting: only printable ASCII, which is ASCII
+/// in every client encoding, and the form with escapes, which `standard_conforming_strings` does
+/// not change. The server itself makes the rest of an `application_name` question marks.
 fn ascii_literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len() + 4);
     literal.push_str("E'");

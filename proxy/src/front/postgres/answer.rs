@@ -10,8 +10,8 @@ use super::client::Client;
 use super::refuse::Refusal;
 use crate::back::postgres::Parameters;
 
-/// Sends the end of the login, the server's settings, the session's cancel key and ReadyForQuery, in
-/// one write, which may take `time`. Not cancel safe.
+/// Sends the end of the login, the server's settings, the session's cancel key and ReadyForQuery,
+/// in one write, which may take `time`. Not cancel safe.
 pub(super) async fn answer<T>(
     client: &mut Client<T>,
     parameters: &Parameters,

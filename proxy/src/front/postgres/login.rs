@@ -1,7 +1,7 @@
 //! Proves that the client is who it says, by SCRAM, against the verifier that the route has.
 //!
-//! Wrong password, unknown user and unknown database are one: the same exchange with the same number
-//! of hashes, and the same answer.
+//! Wrong password, unknown user and unknown database are one: the same exchange with the same
+//! number of hashes, and the same answer.
 
 use std::sync::Arc;
 

@@ -23,8 +23,8 @@ use crate::stream::Stream;
 /// How long a client may take to hear why it is refused.
 const TELL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How much of what a refused client still sends is read, so that the kernel does not answer it with
-/// a reset that overtakes the reason.
+/// How much of what a refused client still sends is read, so that the kernel does not answer it
+/// with a reset that overtakes the reason.
 const UNHEARD_BYTES_MAX: usize = 1 << 20;
 
 /// Why a client gets no session.
