@@ -1,5 +1,7 @@
 //! SQL of deployments and their targets.
 
+mod status;
+
 use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::feed::id::Engine;
 
@@ -7,36 +9,7 @@ use super::blueprints::Stage;
 use super::{Conn, Row, named, natural, natural_opt};
 use crate::error::Result;
 use crate::provision::Failure;
-
-/// Where a deployment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum DeploymentStatus {
-    /// Waits for an earlier one of its blueprint.
-    Pending,
-    /// Is worked on.
-    Running,
-    /// Every target has the version.
-    Completed,
-    /// It is over, and some target does not have the version.
-    Failed,
-}
-
-/// What became of one target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum TargetStatus {
-    /// Nothing yet.
-    Pending,
-    /// Is worked on.
-    Running,
-    /// Has the version now.
-    Completed,
-    /// Does not have it; what it has is whole.
-    Failed,
-    /// Had it before, or is not there any more.
-    Skipped,
-}
+pub(crate) use status::{DeploymentStatus, TargetStatus};
 
 /// A deployment, with its targets counted.
 #[derive(Clone, Debug)]
@@ -100,63 +73,6 @@ macro_rules! select {
             $rest
         )
     };
-}
-
-// === impl DeploymentStatus ===
-
-impl DeploymentStatus {
-    /// The name in the store and in answers.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-        }
-    }
-}
-
-impl std::str::FromStr for DeploymentStatus {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        [Self::Pending, Self::Running, Self::Completed, Self::Failed]
-            .into_iter()
-            .find(|status| status.as_str() == name)
-            .ok_or(())
-    }
-}
-
-// === impl TargetStatus ===
-
-impl TargetStatus {
-    /// The name in the store and in answers.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-        }
-    }
-}
-
-impl std::str::FromStr for TargetStatus {
-    type Err = ();
-
-    fn from_str(name: &str) -> Result<Self, ()> {
-        [
-            Self::Pending,
-            Self::Running,
-            Self::Completed,
-            Self::Failed,
-            Self::Skipped,
-        ]
-        .into_iter()
-        .find(|status| status.as_str() == name)
-        .ok_or(())
-    }
 }
 
 // === impl Deployment ===

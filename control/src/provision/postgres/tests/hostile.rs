@@ -102,8 +102,8 @@ async fn the_deploy_login_cannot_be_kept() {
     for text in [
         "DO $$ BEGIN RESET ROLE; EXECUTE format('ALTER ROLE %I PASSWORD %L', session_user, 'x'); \
              END $$",
-        "DO $$ BEGIN RESET ROLE; EXECUTE format('ALTER ROLE %I SET search_path = e', session_user); \
-             END $$",
+        "DO $$ BEGIN RESET ROLE; \
+             EXECUTE format('ALTER ROLE %I SET search_path = e', session_user); END $$",
         "DO $$ BEGIN RESET ROLE; EXECUTE format('GRANT %I TO keep__acme', session_user); END $$",
         // A table in front of the one that is looked into.
         "DO $$ BEGIN \
@@ -133,7 +133,8 @@ async fn the_deploy_login_cannot_be_kept() {
              RESET ROLE; CREATE TABLE public.mine (x int); SET ROLE keep_owner; \
              INSERT INTO public.seen VALUES (session_user); RETURN 1; END $$",
         "CREATE FUNCTION first() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-             SET CONSTRAINTS ALL DEFERRED; INSERT INTO public.second VALUES (1); RETURN NULL; END $$",
+             SET CONSTRAINTS ALL DEFERRED; INSERT INTO public.second VALUES (1); \
+             RETURN NULL; END $$",
         "CREATE FUNCTION second() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
              PERFORM public.late(); RETURN NULL; END $$",
         "CREATE CONSTRAINT TRIGGER first AFTER INSERT ON first DEFERRABLE INITIALLY DEFERRED \
