@@ -9,6 +9,13 @@
 #   TENANTSDB_DEV_DIR=.dev             data, logs, keys
 #   TENANTSDB_DEV_BIN=…                folder of built programs; nothing is built then
 set -euo pipefail
+
+# Whoever starts this with & in a script makes it deaf to Ctrl-C, and bash cannot take that back.
+if [ -z "${TENANTSDB_DEV_HEARS:-}" ]; then
+  TENANTSDB_DEV_HEARS=1 exec perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "${BASH_SOURCE[0]}" "$@"
+fi
+unset TENANTSDB_DEV_HEARS
+
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/postgres.sh"
 
