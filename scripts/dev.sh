@@ -222,8 +222,9 @@ write_env() {
   mkdir -p "$DEV/bin"
   ln -sf "$BIN/tdb" "$DEV/bin/tdb"
   cat >"$DEV/env.new" <<ENV
-# Written by make dev. Use it with:  . ${DEV##*/}/env
+# Written by make dev. Use it with:  . $DEV/env
 export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT
+export TDB_CONFIG='$DEV/tdb/config.json'
 export TENANTSDB_DEV_POSTGRES_DATA='$POSTGRES_DATA'
 case ":\$PATH:" in *":$DEV/bin:"*) ;; *) export PATH="$DEV/bin:\$PATH" ;; esac
 ENV

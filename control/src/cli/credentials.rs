@@ -93,7 +93,11 @@ pub(super) async fn issued(
         ));
     }
     if keep.no_save {
-        return Ok(());
+        // What is kept for the database is no longer good.
+        return match session.credentials() {
+            Some(credentials) => credentials.forget(&[database]).await,
+            None => Ok(()),
+        };
     }
     let kept = match session.credentials() {
         Some(credentials) => credentials.keep(database, connection_string).await,

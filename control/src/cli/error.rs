@@ -135,8 +135,8 @@ impl Error {
             Self::Client(error) => next_for_client(error),
             Self::Usage { next, .. } | Self::Local { next, .. } => Some(next.clone()),
             Self::Deployment { blueprint, .. } => Some(format!(
-                "mend the cause, then run it again: tenants that are done are skipped\n    \
-                 tdb deployments create --blueprint {blueprint} --all --watch"
+                "mend the cause, then deploy again, to all tenants of '{blueprint}' (--all) or to \
+                 those that failed\n    (--tenant NAME): tenants that are done are skipped"
             )),
             Self::Interrupted { id } => {
                 Some(format!("look again: tdb deployments status {id} --watch"))

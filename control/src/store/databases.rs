@@ -125,7 +125,7 @@ pub(crate) async fn deployment_target(
 ) -> Result<Option<u32>> {
     let row = sqlx::query(
         "SELECT MAX(ordinal) AS ordinal FROM deployments
-         WHERE blueprint = $1 AND (finished_at IS NULL OR finished_at >= $2)",
+         WHERE blueprint = $1 AND reason = '' AND (finished_at IS NULL OR finished_at >= $2)",
     )
     .bind(blueprint)
     .bind(since)

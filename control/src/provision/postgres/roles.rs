@@ -48,8 +48,10 @@ impl Postgres {
         &self,
         blueprint: &str,
     ) -> Result<(), Error> {
-        let mut admin = self.admin().await?;
+        // In the order of `sweep`: who holds a connection and waits for the roles would keep the
+        // connections from who has the roles and waits for one.
         let alone = self.roles_alone().await;
+        let mut admin = self.admin().await?;
         ensure_group(&mut admin, &owner_role(blueprint)).await?;
         ensure_group(&mut admin, &data_role(blueprint)).await?;
         ensure_group(&mut admin, &deploy_role(blueprint)).await?;

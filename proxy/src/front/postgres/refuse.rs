@@ -206,7 +206,7 @@ fn checkout_words(database: &str, error: &pool::Error) -> Words {
     if error.is_login_refused() {
         let message = "the database server refused a login that the proxy accepted";
         let mut words = Words::new(SqlState::INVALID_AUTHORIZATION, message);
-        words.detail = Some(format!("The server said: {error}."));
+        words.detail = Some(format!("Reason: {error}."));
         words.hint = Some(format!(
             "Its password or its right to log in was changed on the server. Run \"tdb credentials \
              rotate {database}\" for a new password."
