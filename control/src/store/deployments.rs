@@ -348,7 +348,7 @@ pub(crate) async fn target_stage(conn: &mut Conn, target: &Target) -> Result<Opt
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests as rows;
+    use super::super::{databases, tests as rows};
     use super::*;
 
     async fn three_tenants() -> (tempfile::TempDir, super::super::Store) {
@@ -475,5 +475,19 @@ mod tests {
                 .unwrap()
                 .is_empty()
         );
+    }
+
+    #[tokio::test]
+    async fn a_version_that_was_refused_is_no_target_for_a_database_in_the_making() {
+        let (_dir, store) = three_tenants().await;
+        let mut write = store.write().await.unwrap();
+        insert(&mut write, "dep_1", "a", 1).await.unwrap();
+        let target = databases::deployment_target(&mut write, "a", "").await;
+        assert_eq!(target.unwrap(), Some(1));
+        finish(&mut write, "dep_1", "it is not what the workspace has")
+            .await
+            .unwrap();
+        let target = databases::deployment_target(&mut write, "a", "").await;
+        assert_eq!(target.unwrap(), None);
     }
 }
