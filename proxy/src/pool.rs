@@ -11,6 +11,9 @@
 //!   queue (first come, first served) ────────────┘    everything else: closed, its place freed
 //! ```
 //!
+//! A connection inside TLS does not leave its core: for a session of another it is closed, and that
+//! session dials with its place.
+//!
 //! - [`key`]: what must be equal for a connection to serve another client.
 //! - [`budget`]: how many connections a database may have, over all cores, and who waits for one.
 //! - [`idle`]: connections at rest, of one core.

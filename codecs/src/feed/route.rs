@@ -120,11 +120,3 @@ pub struct Route {
     #[serde(default)]
     pub pool_mode: PoolMode,
 }
-
-impl Route {
-    /// The login of that name, if there is one.
-    #[must_use]
-    pub fn login(&self, user: &str) -> Option<&Login> {
-        self.logins.iter().find(|login| login.user == user)
-    }
-}

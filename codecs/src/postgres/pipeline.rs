@@ -41,8 +41,9 @@ impl Pipeline {
         }
     }
 
-    /// A message with this tag goes to the server. Call it when the first byte is sent: from then
-    /// on the server must get the rest.
+    /// A message with this tag goes to the server. Call it when its header is whole. Until
+    /// then, and until its last byte is sent, whoever asks for rest must also know that the stream
+    /// stands between two messages: this counts messages, not bytes.
     pub fn client_sent(&mut self, tag: u8) {
         match ClientTag(tag) {
             ClientTag::QUERY | ClientTag::FUNCTION_CALL => {

@@ -92,12 +92,6 @@ impl Route {
         })
     }
 
-    /// The login of that name, if there is one.
-    #[must_use]
-    pub fn login(&self, user: &str) -> Option<&Login> {
-        self.logins.iter().find(|login| &*login.user == user)
-    }
-
     /// The route as the feed and the file on disk have it.
     #[must_use]
     pub fn to_wire(&self) -> wire::Route {
