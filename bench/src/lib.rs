@@ -37,13 +37,16 @@ fn route(n: usize, verifier: &str) -> Route {
             id: format!("srv_{server:016x}"),
             addr: format!("10.0.0.{server}:5432"),
             tls: ServerTls::Disable,
+            version: None,
         },
         logins: vec![Login {
             user: database(n),
+            server_user: None,
             verifier: verifier.to_owned(),
             generation: 1,
         }],
         limits: Limits::default(),
         pool_mode: PoolMode::Session,
+        local_infile: false,
     }
 }

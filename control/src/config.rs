@@ -15,6 +15,11 @@ pub const MASTER_KEY_FILE: &str = "master.key";
 /// other's commits.
 pub const DEPLOY_WORKERS: NonZeroU16 = NonZeroU16::new(4).expect("four is not zero");
 
+/// Where the proxies' MySQL door is, unless it is said.
+pub const MYSQL_ADDRESS: &str = "127.0.0.1:6307";
+/// Where the proxies' MariaDB door is, unless it is said.
+pub const MARIADB_ADDRESS: &str = "127.0.0.1:6306";
+
 /// Where things are and what addresses people are shown.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -24,6 +29,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// `host:port` that connection strings show: the proxies' PostgreSQL door.
     pub postgres_address: String,
+    /// The same for the proxies' MySQL door.
+    pub mysql_address: String,
+    /// The same for the proxies' MariaDB door.
+    pub mariadb_address: String,
     /// The file of the key that seals secrets.
     pub master_key: PathBuf,
     /// Tenants of one database server that a deployment works on at once.
@@ -50,6 +59,8 @@ impl Config {
             data,
             listen,
             postgres_address,
+            mysql_address: MYSQL_ADDRESS.to_owned(),
+            mariadb_address: MARIADB_ADDRESS.to_owned(),
             master_key,
             deploy_workers: DEPLOY_WORKERS,
             server_ca: None,

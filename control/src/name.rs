@@ -42,6 +42,7 @@ impl ConnectionString {
     pub(crate) fn of(context: &Context, engine: Engine, database: &str) -> Self {
         let address = match engine {
             Engine::Postgres => &context.config.postgres_address,
+            Engine::MySql => &context.config.mysql_address,
         };
         Self {
             engine,
@@ -58,6 +59,7 @@ impl fmt::Display for ConnectionString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.engine {
             Engine::Postgres => "postgresql",
+            Engine::MySql => "mysql",
         };
         write!(f, "{scheme}://{}", self.user)?;
         if let Some(password) = &self.password {

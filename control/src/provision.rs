@@ -5,6 +5,7 @@
 //! rest. Admin logins run only statements written here; captured text runs as
 //! a login that is made for it.
 
+mod mysql;
 mod postgres;
 mod table;
 
@@ -171,6 +172,17 @@ pub struct Provisioner {
 #[derive(Clone, Debug)]
 enum Server {
     Postgres(postgres::Postgres),
+    MySql(mysql::MySql),
+}
+
+/// Calls the same verb of the server's engine.
+macro_rules! on_engine {
+    ($self:ident, $server:ident => $call:expr) => {
+        match &$self.server {
+            Server::Postgres($server) => $call,
+            Server::MySql($server) => $call,
+        }
+    };
 }
 
 // === impl Provisioner ===
@@ -181,13 +193,16 @@ impl Provisioner {
     pub fn new(engine: Engine, login: ServerLogin) -> Self {
         let server = match engine {
             Engine::Postgres => Server::Postgres(postgres::Postgres::new(login)),
+            Engine::MySql => Server::MySql(mysql::MySql::new(login)),
         };
         Self { server }
     }
 
+    #[cfg(test)]
     const fn postgres(&self) -> &postgres::Postgres {
         match &self.server {
             Server::Postgres(server) => server,
+            Server::MySql(_) => panic!("a test of PostgreSQL was given another server"),
         }
     }
 
@@ -197,7 +212,7 @@ impl Provisioner {
     ///
     /// [`Error::Refused`] if the login is no superuser, or the version is too old.
     pub async fn register(&self) -> Result<Facts, Error> {
-        self.postgres().register().await
+        on_engine!(self, server => server.register().await)
     }
 
     /// Makes the blueprint's roles.
@@ -206,7 +221,7 @@ impl Provisioner {
     ///
     /// [`Error::Refused`] if roles of these names are there that are not ours.
     pub async fn ensure_blueprint(&self, blueprint: &str) -> Result<(), Error> {
-        self.postgres().ensure_blueprint(blueprint).await
+        on_engine!(self, server => server.ensure_blueprint(blueprint).await)
     }
 
     /// Drops the blueprint's templates and roles. Its tenants and workspace must be gone.
@@ -215,7 +230,7 @@ impl Provisioner {
     ///
     /// The server's, if something still depends on a role.
     pub async fn drop_blueprint(&self, blueprint: &str) -> Result<(), Error> {
-        self.postgres().drop_blueprint(blueprint).await
+        on_engine!(self, server => server.drop_blueprint(blueprint).await)
     }
 
     /// Makes the workspace: database, login, ledger. The blueprint's roles must be there.
@@ -224,7 +239,7 @@ impl Provisioner {
     ///
     /// [`Error::Refused`] if a database of that name is there that is no workspace.
     pub async fn workspace_create(&self, blueprint: &str, verifier: &str) -> Result<(), Error> {
-        self.postgres().workspace_create(blueprint, verifier).await
+        on_engine!(self, server => server.workspace_create(blueprint, verifier).await)
     }
 
     /// Drops the workspace's database and login.
@@ -233,7 +248,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn workspace_drop(&self, blueprint: &str) -> Result<(), Error> {
-        self.postgres().workspace_drop(blueprint).await
+        on_engine!(self, server => server.workspace_drop(blueprint).await)
     }
 
     /// Makes the template of the last of `versions`, by replaying all of them into an empty
@@ -248,7 +263,7 @@ impl Provisioner {
         blueprint: &str,
         versions: &[Version],
     ) -> Result<(), Error> {
-        self.postgres().template_ensure(blueprint, versions).await
+        on_engine!(self, server => server.template_ensure(blueprint, versions).await)
     }
 
     /// Compares the template of version 1.`ordinal` with a workspace whose newest version that is.
@@ -262,9 +277,7 @@ impl Provisioner {
         ordinal: u32,
         workspace_database: &str,
     ) -> Result<(), Error> {
-        self.postgres()
-            .template_check(blueprint, ordinal, workspace_database)
-            .await
+        on_engine!(self, server => server.template_check(blueprint, ordinal, workspace_database).await)
     }
 
     /// Makes a tenant's database and login.
@@ -274,7 +287,7 @@ impl Provisioner {
     /// [`Error::NoTemplate`]; [`Error::Refused`] if a database of that name is there that is no
     /// tenant.
     pub async fn tenant_create(&self, tenant: TenantSpec<'_>) -> Result<(), Error> {
-        self.postgres().tenant_create(tenant).await
+        on_engine!(self, server => server.tenant_create(tenant).await)
     }
 
     /// Drops a tenant's database and login.
@@ -283,7 +296,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn tenant_drop(&self, blueprint: &str, tenant: &str) -> Result<(), Error> {
-        self.postgres().tenant_drop(blueprint, tenant).await
+        on_engine!(self, server => server.tenant_drop(blueprint, tenant).await)
     }
 
     /// Refuses new sessions of a login. Those that are open stay ([`Self::terminate`]).
@@ -292,7 +305,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn login_disable(&self, user: &str) -> Result<(), Error> {
-        self.postgres().login_disable(user).await
+        on_engine!(self, server => server.login_disable(user).await)
     }
 
     /// Takes sessions of a login again.
@@ -301,7 +314,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn login_enable(&self, user: &str) -> Result<(), Error> {
-        self.postgres().login_enable(user).await
+        on_engine!(self, server => server.login_enable(user).await)
     }
 
     /// Gives a login another password, and takes back what it changed in its own settings.
@@ -310,7 +323,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn login_rotate(&self, user: &str, verifier: &str) -> Result<(), Error> {
-        self.postgres().login_rotate(user, verifier).await
+        on_engine!(self, server => server.login_rotate(user, verifier).await)
     }
 
     /// Ends all sessions in a database, but the administrator's own.
@@ -319,7 +332,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn terminate(&self, database: &str) -> Result<(), Error> {
-        self.postgres().terminate(database).await
+        on_engine!(self, server => server.terminate(database).await)
     }
 
     /// Reads what the ledger of a workspace holds and no version has yet, in one snapshot.
@@ -328,7 +341,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn ledger_read(&self, workspace_database: &str) -> Result<Vec<LedgerRow>, Error> {
-        self.postgres().ledger_read(workspace_database).await
+        on_engine!(self, server => server.ledger_read(workspace_database).await)
     }
 
     /// Marks rows of the ledger as being part of a version.
@@ -337,7 +350,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn ledger_seal(&self, workspace_database: &str, ids: &[i64]) -> Result<(), Error> {
-        self.postgres().ledger_seal(workspace_database, ids).await
+        on_engine!(self, server => server.ledger_seal(workspace_database, ids).await)
     }
 
     /// The tables of a database, by schema and name.
@@ -346,7 +359,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn tables(&self, database: &str) -> Result<Vec<Table>, Error> {
-        self.postgres().tables(database).await
+        on_engine!(self, server => server.tables(database).await)
     }
 
     /// The fingerprint of a database's schema, without the product's own and history tables.
@@ -355,7 +368,7 @@ impl Provisioner {
     ///
     /// The server's.
     pub async fn fingerprint(&self, database: &str) -> Result<Fingerprint, Error> {
-        self.postgres().fingerprint(database).await
+        on_engine!(self, server => server.fingerprint(database).await)
     }
 
     /// Brings one database up to the last of the versions given, each in its own transaction.
@@ -364,6 +377,6 @@ impl Provisioner {
     ///
     /// [`Failure`]: how far it got, and the server's words.
     pub async fn apply(&self, apply: Apply<'_>) -> Result<Applied, Failure> {
-        self.postgres().apply(apply).await
+        on_engine!(self, server => server.apply(apply).await)
     }
 }

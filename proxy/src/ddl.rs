@@ -120,6 +120,7 @@ mod tests {
             user: "app_dev".to_owned(),
             application_name: String::new(),
             statements: Vec::new(),
+            context: None,
         }
     }
 

@@ -92,14 +92,17 @@ pub(crate) fn route(addr: SocketAddr) -> wire::Route {
             id: "srv_1".to_owned(),
             addr: addr.to_string(),
             tls: ServerTls::Disable,
+            version: None,
         },
         logins: vec![wire::Login {
             user: DATABASE.to_owned(),
+            server_user: None,
             verifier: verifier().to_string(),
             generation: 1,
         }],
         limits: wire::Limits::default(),
         pool_mode: PoolMode::Session,
+        local_infile: false,
     }
 }
 

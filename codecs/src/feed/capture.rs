@@ -1,8 +1,14 @@
 //! Captured DDL on its way from a proxy to control: the wire's part of the record.
 //!
-//! The ledger in the workspace says *what* took effect; the wire says in which words. A proxy sends
-//! one [`Capture`] for each stretch of a workspace session that ended with the server idle and was
-//! not plain reading and writing, and holds the client's ReadyForQuery until control has answered.
+//! PostgreSQL: the ledger in the workspace says *what* took effect; the wire says in which words. A
+//! proxy sends one [`Capture`] for each stretch of a workspace session that ended with the server
+//! idle and was not plain reading and writing, and holds the client's ReadyForQuery until control
+//! has answered.
+//!
+//! MySQL has no such ledger. A proxy writes one [`Capture`] for each command that may change the
+//! schema into its journal before it forwards the command, and holds the end of the reply until
+//! control has answered or the journal has what became of it. What took effect is for control to
+//! find by comparing the workspace's schema with the one before.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +19,8 @@ pub struct Capture {
     pub id: String,
     /// The workspace database.
     pub database: String,
-    /// Process id of the server's backend: the ledger's rows carry it too.
-    pub pid: i32,
+    /// Process id of the server's backend (the ledger's rows carry it too), or MySQL's thread id.
+    pub pid: i64,
     /// Who was logged in.
     pub user: String,
     /// What the client called itself.
@@ -22,16 +28,63 @@ pub struct Capture {
     pub application_name: String,
     /// In the order in which the server confirmed them.
     pub statements: Vec<CapturedStatement>,
+    /// What the statements depend on besides their text. MySQL only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
+}
+
+/// The settings of a MySQL session that change what its DDL means.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// `@@sql_mode`.
+    pub sql_mode: String,
+    /// `@@character_set_client`.
+    pub character_set_client: String,
+    /// `@@collation_connection`; its character set is `@@character_set_connection`.
+    pub collation_connection: String,
+    /// `@@foreign_key_checks`.
+    pub foreign_key_checks: bool,
+    /// `@@default_storage_engine`.
+    pub default_storage_engine: String,
+    /// `@@explicit_defaults_for_timestamp`.
+    pub explicit_defaults_for_timestamp: bool,
+}
+
+/// What is known of a statement's end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// The server confirmed it.
+    #[default]
+    Done,
+    /// The proxy forwarded it, or was about to, and never saw the answer. MySQL only.
+    Unknown,
+}
+
+fn is_done(outcome: &Outcome) -> bool {
+    *outcome == Outcome::Done
+}
+
+fn is_zero(count: &u16) -> bool {
+    *count == 0
 }
 
 /// A statement that the server confirmed. It may have been rolled back since: what stands in the
 /// ledger counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CapturedStatement {
     /// The statement alone, without the others of its Query message.
     pub text: String,
-    /// The server's command tag, whole: `CREATE TABLE`, `INSERT 0 1`, `ROLLBACK`.
+    /// The server's command tag, whole: `CREATE TABLE`, `INSERT 0 1`, `ROLLBACK`. MySQL has none:
+    /// empty.
     pub tag: String,
+    /// What is known of its end.
+    #[serde(default, skip_serializing_if = "is_done")]
+    pub outcome: Outcome,
+    /// Warnings and notes that came with the confirmation (MySQL: `IF NOT EXISTS` that did nothing
+    /// leaves a note).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warnings: u16,
 }
 
 /// Control's answer.

@@ -142,22 +142,25 @@ impl<'a> DatabaseName<'a> {
 pub enum Engine {
     /// PostgreSQL.
     Postgres,
+    /// MySQL and MariaDB: one protocol, two flavours.
+    MySql,
 }
 
 /// Not the name of an engine that this version serves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown engine \"{0}\": this version serves PostgreSQL")]
+#[error("unknown engine \"{0}\": this version serves PostgreSQL and MySQL")]
 pub struct UnknownEngine(pub String);
 
 impl Engine {
     /// Every engine, in the order that people list them.
-    pub const ALL: &'static [Self] = &[Self::Postgres];
+    pub const ALL: &'static [Self] = &[Self::Postgres, Self::MySql];
 
     /// The name that people and the REST API use.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Postgres => "PostgreSQL",
+            Self::MySql => "MySQL",
         }
     }
 }

@@ -49,16 +49,25 @@ pub struct Server {
     /// Protection of the connection to it.
     #[serde(default)]
     pub tls: ServerTls,
+    /// The server's version as it writes it (`10.11.14-MariaDB-0+deb12u2`, `9.7.0`). MySQL only:
+    /// there the proxy greets first, and says what its servers can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// One login of a database. Holds a verifier, never a password: it can check a proof and cannot
 /// make one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// User name, the same towards the client and towards the server.
+    /// User name towards the client; towards the server too, unless `server_user` says otherwise.
     pub user: String,
+    /// The account's name on the server, where that keeps shorter names than ours (MySQL: 32
+    /// characters).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_user: Option<String>,
     /// PostgreSQL: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, byte for byte what
-    /// the server's role has.
+    /// the server's role has. MariaDB: `mysql_native_password$` and SHA1(SHA1(password)), MySQL:
+    /// `caching_sha2_password$` and SHA256(SHA256(password)), in hexadecimal.
     pub verifier: String,
     /// Raised by each rotation; pooled connections of another generation are not used.
     pub generation: u64,
@@ -119,4 +128,7 @@ pub struct Route {
     /// When server connections are given back.
     #[serde(default)]
     pub pool_mode: PoolMode,
+    /// Whether the server may ask clients for their local files (MySQL's LOAD DATA LOCAL).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub local_infile: bool,
 }

@@ -31,6 +31,7 @@ pub(crate) async fn put_tenant(
         logins: logins.iter().map(logins::Login::route).collect(),
         limits: Limits::default(),
         pool_mode: PoolMode::default(),
+        local_infile: false,
     };
     routes::put(write, &route).await
 }
@@ -51,6 +52,7 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
         logins: logins.iter().map(logins::Login::route).collect(),
         limits: Limits::default(),
         pool_mode: PoolMode::default(),
+        local_infile: false,
     };
     routes::put(write, &route).await
 }

@@ -118,7 +118,9 @@ pub(crate) fn not_active(name: &str, stage: Stage) -> Error {
 }
 
 fn is_captured(row: &LedgerRow, captures: &[Capture]) -> bool {
-    captures.iter().any(|capture| capture.pid == row.pid)
+    captures
+        .iter()
+        .any(|capture| capture.pid == i64::from(row.pid))
 }
 
 /// Makes a version of each change set that is not one already, and spends the captures. Gives the

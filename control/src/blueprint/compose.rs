@@ -108,13 +108,13 @@ impl<'a> Execution<'a> {
 
 /// All texts there are, and which of them have been used.
 struct Texts<'a> {
-    wire: HashMap<i32, Vec<Stretch<'a>>>,
+    wire: HashMap<i64, Vec<Stretch<'a>>>,
     ledger: HashMap<Message, Vec<Candidate<'a>>>,
 }
 
 impl<'a> Texts<'a> {
     fn new(captures: &'a [Capture]) -> Self {
-        let mut wire: HashMap<i32, Vec<Stretch<'a>>> = HashMap::new();
+        let mut wire: HashMap<i64, Vec<Stretch<'a>>> = HashMap::new();
         for capture in captures {
             let statements: Vec<(&str, &str)> = capture
                 .statements
@@ -140,7 +140,7 @@ impl<'a> Texts<'a> {
 
     /// A transaction lies in one stretch whole: the first that explains all of it.
     fn of_wire(&mut self, group: &[Execution<'a>], excluded: &Excluded) -> Option<Vec<Statement>> {
-        let pid = group.first()?.head()?.pid;
+        let pid = group.first()?.head()?.pid.into();
         let executions: Vec<&Execution<'a>> = group.iter().collect();
         self.wire.get_mut(&pid)?.iter_mut().find_map(|stretch| {
             let explained = explain(&executions, &mut stretch.candidates)?;

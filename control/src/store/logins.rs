@@ -25,6 +25,7 @@ impl Login {
     pub(crate) fn route(&self) -> RouteLogin {
         RouteLogin {
             user: self.username.clone(),
+            server_user: None,
             verifier: self.verifier.clone(),
             generation: self.generation,
         }

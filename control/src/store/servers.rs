@@ -47,6 +47,7 @@ impl Server {
             id: self.id.clone(),
             addr: self.addr.clone(),
             tls: self.tls,
+            version: None,
         }
     }
 }

@@ -25,10 +25,12 @@ pub(crate) fn route(database: &str) -> Route {
             id: "srv_1".to_owned(),
             addr: "127.0.0.1:5432".to_owned(),
             tls: ServerTls::Disable,
+            version: None,
         },
         logins: Vec::new(),
         limits: Limits::default(),
         pool_mode: PoolMode::default(),
+        local_infile: false,
     }
 }
 

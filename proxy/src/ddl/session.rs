@@ -151,10 +151,11 @@ impl Inspect {
         Some(Capture {
             id: format!("{session}:{}", self.captures),
             database: database.clone(),
-            pid: *pid,
+            pid: (*pid).into(),
             user: user.clone(),
             application_name: application_name.to_owned(),
             statements,
+            context: None,
         })
     }
 

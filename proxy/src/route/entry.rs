@@ -102,6 +102,7 @@ impl Route {
         };
         let logins = self.logins.iter().map(|login| wire::Login {
             user: login.user.to_string(),
+            server_user: None,
             verifier: login.verifier.to_string(),
             generation: login.generation,
         });
@@ -116,6 +117,7 @@ impl Route {
             logins: logins.collect(),
             limits: self.limits,
             pool_mode: self.pool_mode,
+            local_infile: false,
         }
     }
 }
@@ -214,14 +216,17 @@ pub(crate) mod tests {
                 id: "srv_1".to_owned(),
                 addr: "127.0.0.1:5432".to_owned(),
                 tls: ServerTls::Disable,
+                version: None,
             },
             logins: vec![wire::Login {
                 user: format!("app__{tenant}"),
+                server_user: None,
                 verifier: VERIFIER.to_owned(),
                 generation,
             }],
             limits: Limits::default(),
             pool_mode: PoolMode::Session,
+            local_infile: false,
         }
     }
 

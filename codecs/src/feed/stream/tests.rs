@@ -15,14 +15,17 @@ fn route(database: &str, generation: u64) -> Route {
             id: "srv_1".to_owned(),
             addr: "127.0.0.1:5432".to_owned(),
             tls: ServerTls::VerifyFull,
+            version: None,
         },
         logins: vec![Login {
             user: database.to_owned(),
+            server_user: None,
             verifier: "SCRAM-SHA-256$4096:c2FsdA==$a:b".to_owned(),
             generation,
         }],
         limits: Limits::default(),
         pool_mode: PoolMode::Session,
+        local_infile: false,
     }
 }
 

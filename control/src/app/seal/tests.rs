@@ -36,7 +36,9 @@ fn sent(id: &str) -> Capture {
         statements: vec![CapturedStatement {
             text: "CREATE TABLE t ()".to_owned(),
             tag: "CREATE TABLE".to_owned(),
+            ..CapturedStatement::default()
         }],
+        context: None,
     }
 }
 

@@ -50,8 +50,10 @@ fn capture(statements: &[(&str, &str)]) -> Capture {
             .map(|(text, tag)| CapturedStatement {
                 text: (*text).to_owned(),
                 tag: (*tag).to_owned(),
+                ..CapturedStatement::default()
             })
             .collect(),
+        context: None,
     }
 }
 

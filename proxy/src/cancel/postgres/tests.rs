@@ -13,6 +13,7 @@ async fn session(version: ProtocolVersion) -> (Arc<Context>, Registration, TcpLi
         id: "srv_1".to_owned(),
         addr: listener.local_addr().unwrap().to_string(),
         tls: ServerTls::Disable,
+        version: None,
     });
     let key = CancelKey {
         pid: 7,

@@ -112,6 +112,7 @@ impl Batch {
         self.statements.push(CapturedStatement {
             text: text.to_owned(),
             tag: tag.to_owned(),
+            ..CapturedStatement::default()
         });
     }
 

@@ -15,6 +15,7 @@ fn key() -> Arc<Key> {
             id: "srv_1".to_owned(),
             addr: "127.0.0.1:1".to_owned(),
             tls: ServerTls::Disable,
+            version: None,
         }),
         database: "app__acme".into(),
         user: "app__acme".into(),

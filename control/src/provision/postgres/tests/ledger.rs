@@ -10,7 +10,7 @@ fn capture(pid: i32, statements: &[(&str, &str)]) -> Capture {
     Capture {
         id: format!("{pid}:1"),
         database: "x_dev".to_owned(),
-        pid,
+        pid: pid.into(),
         user: "ann".to_owned(),
         application_name: "psql".to_owned(),
         statements: statements
@@ -18,8 +18,10 @@ fn capture(pid: i32, statements: &[(&str, &str)]) -> Capture {
             .map(|(text, tag)| CapturedStatement {
                 text: (*text).to_owned(),
                 tag: (*tag).to_owned(),
+                ..CapturedStatement::default()
             })
             .collect(),
+        context: None,
     }
 }
 
