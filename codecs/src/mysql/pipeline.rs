@@ -437,6 +437,13 @@ impl Pipeline {
         self.unclear
     }
 
+    /// Whether replies are not followed any more: neither their ends nor how many are owed are
+    /// known from there on.
+    #[must_use]
+    pub const fn is_lost(&self) -> bool {
+        self.lost
+    }
+
     /// Whether the server may be at work on what it was sent, or wait for the rest of a file. In a
     /// transaction it may only wait for the next command; COM_RESET_CONNECTION ends it.
     #[must_use]

@@ -50,14 +50,14 @@ pub(crate) trait Traffic {
     /// # Errors
     ///
     /// They are no messages of a client.
-    fn from_client(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
+    fn client_sent(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
 
     /// Looks at the next bytes from the server.
     ///
     /// # Errors
     ///
     /// They are no messages of a server.
-    fn from_server(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
+    fn server_sent(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
 
     /// What control is to be told before what is held of the server's may go on. Taken once.
     fn capture(&mut self) -> Option<Capture> {
@@ -106,7 +106,7 @@ impl<T: Traffic> Gate for FromClient<'_, T> {
     type Error = T::Error;
 
     fn look(&mut self, input: &[u8]) -> Result<Look, T::Error> {
-        self.0.from_client(input)
+        self.0.client_sent(input)
     }
 }
 
@@ -114,6 +114,6 @@ impl<T: Traffic> Gate for FromServer<'_, T> {
     type Error = T::Error;
 
     fn look(&mut self, input: &[u8]) -> Result<Look, T::Error> {
-        self.0.from_server(input)
+        self.0.server_sent(input)
     }
 }

@@ -29,6 +29,9 @@ pub(crate) enum Error {
     /// A file of the client's was asked for, and it offered none.
     #[error("the server asks for a local file that the client did not offer")]
     FileRequest,
+    /// Another login cannot be begun behind what was not understood.
+    #[error("COM_CHANGE_USER behind a command that is not known")]
+    ChangeUser,
     /// The server went on where it should have waited.
     #[error("the server sent more than the answer")]
     Behind,
@@ -124,7 +127,20 @@ impl Traffic {
 
     /// The way of the command that begins `bytes`. What cannot be told from what is there is for
     /// the front, which waits for more.
-    fn way(&self, bytes: &[u8]) -> Way {
+    fn way(&self, bytes: &[u8]) -> Result<Way, Error> {
+        let way = self.way_by_command(bytes);
+        // When replies end is not known any more, and the front could wait for ever. Who is logged
+        // in must stay known.
+        if way == Way::Front && self.pipeline.is_lost() {
+            return match bytes.get(HEADER_BYTES).copied().map(Command) {
+                None | Some(Command::CHANGE_USER) => Err(Error::ChangeUser),
+                Some(_) => Ok(Way::Server),
+            };
+        }
+        Ok(way)
+    }
+
+    fn way_by_command(&self, bytes: &[u8]) -> Way {
         if self.pass_next || self.pipeline.expects_file() {
             return Way::Server;
         }
@@ -153,11 +169,11 @@ impl Traffic {
 impl gate::Traffic for Traffic {
     type Error = Error;
 
-    fn from_client(&mut self, input: &[u8]) -> Result<Look, Error> {
+    fn client_sent(&mut self, input: &[u8]) -> Result<Look, Error> {
         let mut at = 0;
         while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
             if self.client.at_boundary() {
-                let flow = match self.way(rest) {
+                let flow = match self.way(rest)? {
                     Way::Server => Flow::On,
                     Way::Front => Flow::Hold,
                     Way::End => Flow::End,
@@ -189,7 +205,7 @@ impl gate::Traffic for Traffic {
         })
     }
 
-    fn from_server(&mut self, input: &[u8]) -> Result<Look, Error> {
+    fn server_sent(&mut self, input: &[u8]) -> Result<Look, Error> {
         let mut at = 0;
         while let Some(rest) = input.get(at..).filter(|rest| !rest.is_empty()) {
             let (taken, event) = self.next_reply(rest)?;

@@ -66,11 +66,11 @@ impl<'a> Traffic<'a> {
 impl gate::Traffic for Traffic<'_> {
     type Error = Error;
 
-    fn from_client(&mut self, input: &[u8]) -> Result<Look, Error> {
+    fn client_sent(&mut self, input: &[u8]) -> Result<Look, Error> {
         self.client.look(input, &mut ClientWatch(&mut self.seen))
     }
 
-    fn from_server(&mut self, input: &[u8]) -> Result<Look, Error> {
+    fn server_sent(&mut self, input: &[u8]) -> Result<Look, Error> {
         self.server.look(input, &mut ServerWatch(&mut self.seen))
     }
 
