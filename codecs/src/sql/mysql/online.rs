@@ -2,8 +2,9 @@
 
 use super::Mode;
 use super::head::{Head, begins_with};
-use super::lex::Token;
+use super::lex::{Kind, Token, Tokens};
 use super::safety::outside;
+use super::split::pieces;
 
 /// What is demanded. A server that cannot do it refuses the statement (1845, 1846) and has changed
 /// nothing.
@@ -15,9 +16,9 @@ pub enum Online {
     Inplace,
 }
 
-/// The statement with this demand. `None` if it takes none, or has its own: ALTER TABLE (not of
-/// partitions and tablespaces, not with ORDER BY, nothing else may stand behind those) and, for
-/// [`Online::Inplace`], CREATE INDEX and DROP INDEX.
+/// The statement with this demand. What takes one is ALTER TABLE and, for [`Online::Inplace`],
+/// CREATE INDEX and DROP INDEX. `None` for all else, for several statements, where one is made
+/// already, and where the grammar has no place for it: behind partitions, tablespaces and ORDER BY.
 #[must_use]
 pub fn with_online(text: &str, online: Online) -> Option<String> {
     let head = Head::of(text, Mode::default());
@@ -28,6 +29,11 @@ pub fn with_online(text: &str, online: Online) -> Option<String> {
         ("CREATE INDEX" | "DROP INDEX", Online::Inplace) => " ALGORITHM=INPLACE LOCK=NONE",
         _ => return None,
     };
+    if pieces(text, Mode::default().into()).len() != 1
+        || tokens.iter().any(|token| token.kind == Kind::Unterminated)
+    {
+        return None;
+    }
     if head.online || tokens.iter().enumerate().any(|(at, _)| stops(&tokens, at)) {
         return None;
     }
@@ -44,11 +50,19 @@ pub fn with_online(text: &str, online: Online) -> Option<String> {
     Some(format!("{before}{demand}{behind}"))
 }
 
-/// Where the last token ends that is no semicolon.
+/// Where the last token ends that is no semicolon, if it is outside of parentheses.
 fn last_end(text: &str) -> Option<usize> {
-    let tokens = super::lex::Tokens::new(text, Mode::default());
-    let last = tokens.filter(|token| !token.is_symbol(b';')).last()?;
-    Some(last.end())
+    let (mut depth, mut end) = (0_usize, None);
+    for token in Tokens::new(text, Mode::default()) {
+        match token.kind {
+            Kind::Symbol(b'(') => depth += 1,
+            Kind::Symbol(b')') => depth = depth.checked_sub(1)?,
+            Kind::Symbol(b';') => continue,
+            _ => {}
+        }
+        end = Some(token.end());
+    }
+    end.filter(|_| depth == 0)
 }
 
 /// Whether what begins here leaves no place for a demand.
