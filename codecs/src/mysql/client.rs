@@ -28,11 +28,11 @@ impl Command {
     pub const INIT_DB: Self = Self(0x02);
     /// COM_QUERY: statements as text.
     pub const QUERY: Self = Self(0x03);
-    /// COM_FIELD_LIST: the columns of a table. Gone from MySQL 9.
+    /// COM_FIELD_LIST: the columns of a table.
     pub const FIELD_LIST: Self = Self(0x04);
-    /// COM_REFRESH: FLUSH of something. Gone from MySQL 9.
+    /// COM_REFRESH: FLUSH of something.
     pub const REFRESH: Self = Self(0x07);
-    /// COM_SHUTDOWN. Gone from MySQL 8.
+    /// COM_SHUTDOWN
     pub const SHUTDOWN: Self = Self(0x08);
     /// COM_STATISTICS: one line about the server.
     pub const STATISTICS: Self = Self(0x09);

@@ -135,6 +135,8 @@ pub struct Pipeline {
     queue: Queue,
     /// The statement whose definitions are under way.
     prepared_id: u32,
+    /// The rows under way are OUT parameters, behind which the OK of their CALL follows.
+    out_params: bool,
     status: Status,
     /// An error came since the last status: whether a transaction is open is not known.
     doubtful: bool,
@@ -153,6 +155,7 @@ impl Pipeline {
             place: Place::First,
             queue: Queue::new(),
             prepared_id: 0,
+            out_params: false,
             status: Status::AUTOCOMMIT,
             doubtful: false,
             unclear: false,
@@ -284,8 +287,8 @@ impl Pipeline {
                 if status.contains(Status::CURSOR_EXISTS) {
                     return Ok(self.done(Outcome::Rows { warnings, status }));
                 }
-                self.place = Place::Rows;
-                Ok(Event::Part)
+                self.out_params = status.contains(Status::PS_OUT_PARAMS);
+                Ok(self.go(Place::Rows))
             }
             (Place::PrepareParams { left, columns }, _) => {
                 definition(start)?;
@@ -337,7 +340,12 @@ impl Pipeline {
     /// it fills a packet.
     fn row(&mut self, start: &[u8], packet_bytes: u32) -> Result<Event, Error> {
         if start.first() == Some(&EOF) && packet_bytes < PACKET_BYTES_MAX {
-            let (warnings, status) = end(start, packet_bytes)?;
+            let (warnings, mut status) = end(start, packet_bytes)?;
+            // MySQL says so in the EOF before the rows only; its own client library knows
+            // (`cli_read_binary_rows` in `libmysql/libmysql.cc`).
+            if std::mem::take(&mut self.out_params) {
+                status = status.union(Status::MORE_RESULTS_EXISTS);
+            }
             return Ok(self.done(Outcome::Rows { warnings, status }));
         }
         Ok(self.go(Place::Rows))
@@ -382,6 +390,7 @@ impl Pipeline {
 
     fn end_reply(&mut self, outcome: Outcome) -> Event {
         self.place = Place::First;
+        self.out_params = false;
         self.queue.pop();
         Event::Result {
             outcome,
