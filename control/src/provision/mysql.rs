@@ -1,7 +1,11 @@
 //! MySQL and MariaDB: schemas and accounts.
 
-use super::{Applied, Apply, Error, Facts, Failure, Fingerprint, ServerLogin, Table, TenantSpec};
-use crate::blueprint::{LedgerRow, Version};
+use tenantsdb_codecs::secret::Secret;
+
+use super::{
+    Applied, Apply, Error, Facts, Failure, Fingerprint, Found, ServerLogin, Table, TenantSpec,
+};
+use crate::blueprint::{LedgerRow, Snapshot, Version};
 
 /// One MySQL or MariaDB server. Clones share its bounds.
 #[derive(Clone, Debug)]
@@ -49,7 +53,7 @@ impl MySql {
         &self,
         _blueprint: &str,
         _versions: &[Version],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Found>, Error> {
         self.not_served()
     }
 
@@ -102,6 +106,22 @@ impl MySql {
         self.not_served()
     }
 
+    pub(super) async fn snapshot(&self, _database: &str) -> Result<Snapshot, Error> {
+        self.not_served()
+    }
+
+    pub(super) async fn threads_alive(&self, _threads: &[i64]) -> Result<Vec<i64>, Error> {
+        self.not_served()
+    }
+
+    pub(super) async fn login_warm(
+        &self,
+        _user: &str,
+        _password: &Secret<String>,
+    ) -> Result<(), Error> {
+        self.not_served()
+    }
+
     pub(super) async fn apply(&self, _apply: Apply<'_>) -> Result<Applied, Failure> {
         Err(Failure {
             from: None,
@@ -110,6 +130,7 @@ impl MySql {
             message: "MySQL is not served yet".to_owned(),
             statement: None,
             unreachable: false,
+            needs_attention: false,
         })
     }
 }
