@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 
 pub use self::compose::compose;
 pub use self::exclude::{Excluded, HISTORY_TABLES};
-pub use self::infer::{Inferred, infer};
+pub use self::infer::{Inferred, Part, PartKind, TableText, infer};
 pub use self::snapshot::Snapshot;
 
 /// A version of a blueprint: `1.<ordinal>`. Ordinal 0 is the empty one that a workspace is born
