@@ -44,6 +44,9 @@ pub fn infer(before: &Snapshot, after: &Snapshot, keys: &[String]) -> Vec<Inferr
     let mut gone = Vec::new();
     let mut there = Vec::new();
     for key in keys.iter().collect::<BTreeSet<_>>() {
+        if Snapshot::kind_of(key) == "order" {
+            continue;
+        }
         match (before.0.get(key), after.0.get(key)) {
             (Some(old), new) if new != Some(old) => match new {
                 Some(_) => there.push(key),
@@ -108,7 +111,6 @@ fn make(key: &str, old: Option<&str>, definition: &str, all: &mut Vec<Inferred>)
     };
     match (Snapshot::kind_of(key), old) {
         ("schema", _) => all.push(plain(key, format!("ALTER DATABASE {text}"))),
-        ("order", _) => {}
         ("table", Some(old)) => {
             let statements = table::alter(name, old, text);
             all.extend(statements.into_iter().map(|ddl| plain(key, ddl)));
@@ -155,7 +157,7 @@ fn views_in_order(after: &Snapshot, keys: &mut [&String]) {
                 .any(|other| other != key && text.contains(&quoted(Snapshot::name_of(other))))
         };
         // If all name each other, as it comes.
-        let next = rest.iter().position(|key| stands_alone(key)).unwrap_or(0);
+        let next = rest.iter().position(stands_alone).unwrap_or(0);
         if let Some(rest) = keys.get_mut(at..=at + next) {
             rest.rotate_right(1);
         }

@@ -178,6 +178,12 @@ impl Run<'_> {
                 "the database has no table {}, in which its version stands",
                 marker::TABLE
             ))),
+            // What stands there under its name is something else.
+            Err(fault) if fault.number != 0 && !fault.passes() => Err(attention(format!(
+                "the table {} of the database, in which its version stands, cannot be read: {}",
+                marker::TABLE,
+                fault.error
+            ))),
             other => Ok(other?),
         }
     }

@@ -170,11 +170,7 @@ impl MySql {
     }
 
     #[cfg(not(test))]
-    #[expect(
-        clippy::unused_async,
-        clippy::unused_self,
-        reason = "something in tests"
-    )]
+    #[expect(clippy::unused_async, reason = "a place to wait at in tests")]
     pub(super) async fn cut_here(&self) {}
 
     #[cfg(test)]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tenantsdb_codecs::sql::mysql::{
-    Effect, Mode, Online, effect, is_crash_safe, portable, split, with_online,
+    Effect, Mode, Online, effect, is_crash_safe, portable, split, tag, with_online,
 };
 
 use super::apply::{Run, Stop, attention, refused};
@@ -21,6 +21,8 @@ use crate::provision::Error;
 const GRACE: Duration = Duration::from_secs(5);
 /// "ALGORITHM or LOCK is not supported", and the same with the reason.
 const NOT_ONLINE: &[u16] = &[1845, 1846];
+/// "Unknown event".
+const NO_EVENT: u16 = 1539;
 /// Of an error while waiting for a lock nothing was done yet: lock wait timeout, deadlock.
 const NOT_BEGUN: &[u16] = &[1205, 1213];
 
@@ -71,7 +73,9 @@ impl Run<'_> {
             }
         };
         self.mysql.cut_here().await;
-        if let Err(fault) = self.execute(statement, &text).await {
+        if let Err(fault) = self.execute(statement, &text).await
+            && !is_gone_by_itself(&fault, &text)
+        {
             if fault.number != 0 && self.is_undone(&fault, &text, pre.as_ref()).await {
                 let sql = marker::not_run(ordinal, step);
                 self.deployer.marker.run(&sql).await?;
@@ -234,4 +238,9 @@ impl Run<'_> {
         // One object: the statement is atomic.
         is_crash_safe(text) || NOT_BEGUN.contains(&fault.number)
     }
+}
+
+/// An event that has run for the last time drops itself.
+fn is_gone_by_itself(fault: &Fault, text: &str) -> bool {
+    fault.number == NO_EVENT && tag(text) == "DROP EVENT"
 }

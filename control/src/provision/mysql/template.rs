@@ -136,14 +136,9 @@ impl MySql {
         let Some((marker, _)) = marker else {
             return Ok(None);
         };
-        let unknown = |(ordinal, place, _): &Found| {
-            let version = versions.iter().find(|version| version.ordinal == *ordinal);
-            let at = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
-            version
-                .and_then(|version| version.statements.get(at))
-                .is_some_and(|statement| statement.probe.is_none())
-        };
-        Ok(Some(marker.found().into_iter().filter(unknown).collect()))
+        let mut found = marker.found();
+        found.retain(|one| is_unknown(one, versions));
+        Ok(Some(found))
     }
 
     async fn build(&self, blueprint: &str, versions: &[Version]) -> Result<Vec<Found>, Error> {
@@ -166,6 +161,7 @@ impl MySql {
         begun?;
         drop(alone);
         let mut found = base.found;
+        found.retain(|one| is_unknown(one, versions));
         self.replay(&template, blueprint, (base.ordinal, versions), &mut found)
             .await?;
         self.complete(&template, ordinal).await?;
@@ -250,6 +246,15 @@ impl MySql {
         completed?;
         Ok(())
     }
+}
+
+/// Whether control does not know yet what this statement left.
+fn is_unknown((ordinal, place, _): &Found, versions: &[Version]) -> bool {
+    let version = versions.iter().find(|version| version.ordinal == *ordinal);
+    let at = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
+    version
+        .and_then(|version| version.statements.get(at))
+        .is_some_and(|statement| statement.probe.is_none())
 }
 
 /// The newest complete template before this version.

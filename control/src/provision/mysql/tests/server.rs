@@ -38,13 +38,13 @@ macro_rules! on_both {
         mod mariadb {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(super::server::mariadb()).await;
+                super::$name(super::super::server::mariadb()).await;
             })*
         }
         mod mysql {
             $(#[tokio::test]
             async fn $name() {
-                if let Some(server) = super::server::mysql() {
+                if let Some(server) = super::super::server::mysql() {
                     super::$name(server).await;
                 }
             })*
@@ -343,14 +343,29 @@ pub(super) fn mariadb() -> &'static Server {
 /// `None`, loudly, where Oracle's MySQL cannot be had.
 pub(super) fn mysql() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
-    let server = SERVER.get_or_init(|| match mysqld() {
-        Ok(words) => Some(start(Flavour::MySql, &words)),
+    SERVER
+        .get_or_init(|| start_mysql(&["--skip-log-bin"]))
+        .as_ref()
+}
+
+/// One in whose grants `_` is no wildcard, and that has a binary log.
+pub(super) fn mysql_with_partial_revokes() -> Option<&'static Server> {
+    static SERVER: OnceLock<Option<Server>> = OnceLock::new();
+    let options = ["--partial-revokes=ON", "--log-bin"];
+    SERVER.get_or_init(|| start_mysql(&options)).as_ref()
+}
+
+fn start_mysql(options: &[&str]) -> Option<Server> {
+    match mysqld() {
+        Ok(mut words) => {
+            words.extend(options.iter().map(|option| (*option).to_owned()));
+            Some(start(Flavour::MySql, &words))
+        }
         Err(reason) => {
             eprintln!("NOT RUN: no MySQL 9: {reason}");
             None
         }
-    });
-    server.as_ref()
+    }
 }
 
 /// The start of the command that runs it.
@@ -413,7 +428,7 @@ SQL
         else
             mkdir "$data/db"
             "$@" --datadir="$data/db" --user="$user" --initialize-insecure > "$data/log" 2>&1
-            set -- "$@" --mysqlx=OFF --performance-schema=OFF --skip-log-bin
+            set -- "$@" --mysqlx=OFF --performance-schema=OFF
         fi
         "$@" --datadir="$data/db" --user="$user" --socket="$data/s" --pid-file="$data/pid" \
             --port="$port" --bind-address=127.0.0.1 --init-file="$data/init" \
