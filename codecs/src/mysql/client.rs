@@ -140,9 +140,9 @@ pub fn prepare_text(body: &[u8]) -> Result<&[u8], Error> {
     payload(body, Command::STMT_PREPARE).map(|cursor| cursor.rest())
 }
 
-/// The statement that a command is about, by its first bytes: COM_STMT_EXECUTE, FETCH, CLOSE, RESET,
-/// SEND_LONG_DATA and BULK_EXECUTE begin alike. On MariaDB the id 0xFFFFFFFF stands for the one that
-/// was prepared last.
+/// The statement that a command is about, by its first bytes: COM_STMT_EXECUTE, FETCH, CLOSE,
+/// RESET, SEND_LONG_DATA and BULK_EXECUTE begin alike. On MariaDB the id 0xFFFFFFFF stands for the
+/// one that was prepared last.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What `caching_sha2_password` stores: SHA-crypt with SHA-256, 5,000 rounds and a salt of 20 bytes.
+//! What `caching_sha2_password` stores: SHA-crypt with SHA-256, 5,000 rounds and a salt of 20
+//! bytes.
 //!
 //! <https://www.akkadia.org/drepper/SHA-crypt.txt>, which has salts of at most 16 bytes; the server's
 //! own (`mysys/crypt_genhash_impl.cc`) takes 20, and all of them count.
@@ -6,8 +7,7 @@
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// Bytes of a salt.
-const SALT_BYTES: usize = 20;
+use super::super::startup::{self, Nonce};
 
 const ROUNDS: usize = 5_000;
 
@@ -18,23 +18,16 @@ const PREFIX: &str = "$A$005$";
 /// the time of 5,000 rounds of SHA-256, and more for passwords that are very long. Servers take any
 /// number of rounds that they could have made; those of MySQL 9.7 make 10,000.
 ///
-/// A salt has 7-bit characters without a zero byte and without `$`. A byte of `salt` that is none
-/// is replaced as the server does when it makes one, so any random bytes will do.
+/// A salt has the characters of a nonce. A byte of `salt` that is none is replaced as in
+/// [`startup::nonce`], so any random bytes will do.
 #[must_use]
-pub fn crypt(password: &[u8], salt: &[u8; SALT_BYTES]) -> String {
-    let salt = salt.map(salt_byte);
+pub fn crypt(password: &[u8], salt: &Nonce) -> String {
+    let salt = startup::nonce(*salt);
     let digest = digest(password, &salt, ROUNDS);
     let mut text = PREFIX.to_owned();
     text.extend(salt.iter().map(|byte| char::from(*byte)));
     push_base64(&digest, &mut text);
     text
-}
-
-const fn salt_byte(byte: u8) -> u8 {
-    match byte & 0x7f {
-        byte @ (0 | b'$') => byte + 1,
-        byte => byte,
-    }
 }
 
 type Hash = Zeroizing<[u8; 32]>;
@@ -153,37 +146,37 @@ mod tests {
         // The first is in the specification.
         for (password, salt, digest) in [
             (
-                "Hello world!".as_bytes(),
+                "Hello world!".to_owned(),
                 "saltstring",
                 "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
             ),
             (
-                "".as_bytes(),
+                "".to_owned(),
                 "a",
                 "$5$a$CZ9Csdk0HaS3TQcxgDHTwM2gwOEDCViPn83i6BpFdH.",
             ),
             (
-                "a short one".as_bytes(),
+                "a short one".to_owned(),
                 "0123456789abcdef",
                 "$5$0123456789abcdef$6DMANzxUhRsehCDUpyKxMJr9eWRErynidc5sML0VokB",
             ),
             (
-                "pppppppppppppppppppppppppppppppp".as_bytes(),
+                "p".repeat(32),
                 "xxxxxxxxxxxxxxxx",
                 "$5$xxxxxxxxxxxxxxxx$m9vbDcUOZwzlqtEMr2uzqzImAZF9J31EbqQb4WhZkO9",
             ),
             (
-                "ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€".as_bytes(),
+                "ä€".repeat(30),
                 "./AZaz09",
                 "$5$./AZaz09$UjWrFimSnXDUodZDchCxQJ5NwfjviZwBGyVjjWJfRj2",
             ),
             (
-                "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq".as_bytes(),
+                "q".repeat(100),
                 "saltstring",
                 "$5$saltstring$UKKEk8LjIs8WpucKm037Ot6iGCtnCkIT.5nGlUW6DF0",
             ),
         ] {
-            assert_eq!(sha_crypt(password, salt), digest);
+            assert_eq!(sha_crypt(password.as_bytes(), salt), digest);
         }
     }
 

@@ -400,6 +400,13 @@ prop_compose! {
 
 proptest! {
     #[test]
+    fn nonces_have_no_byte_that_ends_them(random in any::<Nonce>()) {
+        let nonce = nonce(random);
+        prop_assert!(nonce.iter().all(|byte| (1..0x80).contains(byte) && *byte != b'$'));
+        prop_assert_eq!(super::nonce(nonce), nonce);
+    }
+
+    #[test]
     fn greetings_are_written_and_read(
         version in "[^\0]{0,40}",
         plugin in "[^\0]{1,40}",
