@@ -208,6 +208,7 @@ const CASES: &[(&str, &str, Effect)] = &[
     ("RENAME USER a TO b", "RENAME USER", Privilege),
     ("DROP ROLE a", "DROP ROLE", Privilege),
     ("SET PASSWORD = 'a'", "SET PASSWORD", Privilege),
+    ("SET @a = 1, PASSWORD = 'a'", "SET", Privilege),
     ("SET DEFAULT ROLE a TO b", "SET DEFAULT ROLE", Privilege),
     (
         "CREATE SERVER a FOREIGN DATA WRAPPER b OPTIONS (HOST 'c')",
