@@ -34,7 +34,8 @@ fuzz_target!(|data: &[u8]| {
     for online in [Online::Instant, Online::Inplace] {
         if let Some(demanding) = with_online(text, online) {
             assert_eq!(with_online(&demanding, online), None);
-            assert_eq!(tag(&demanding), tag(text));
+            let wanted = tag(text).replace("DROP INDEX", "ALTER TABLE");
+            assert_eq!(tag(&demanding), wanted);
         }
     }
     let ported = portable(text, "myapp_dev", "myapp__acme", mode);

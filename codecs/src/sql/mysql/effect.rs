@@ -56,6 +56,7 @@ fn of_statement(text: &str, reading: Reading) -> Effect {
     let head = Head::of(text, reading);
     match head.tag.as_str() {
         "" if Tokens::new(text, reading).next().is_none() => Effect::Reads,
+        "SET" if sets_password(text, reading) => Effect::Privilege,
         "ANALYZE" | "BACKUP" | "BEGIN" | "CACHE INDEX" | "CHECK TABLE" | "CHECKSUM TABLE"
         | "COMMIT" | "DEALLOCATE PREPARE" | "DELETE" | "DO" | "DROP PREPARE" | "EXPLAIN"
         | "FLUSH" | "GET DIAGNOSTICS" | "HANDLER" | "HELP" | "INSERT" | "KILL" | "LOAD"
@@ -107,6 +108,15 @@ fn only_keys(text: &str, reading: Reading) -> bool {
         && named
         && switch.is_one_of(&["ENABLE", "DISABLE"])
         && keys.is("KEYS")
+}
+
+/// `SET variable = value, PASSWORD = …`, which MariaDB takes.
+fn sets_password(text: &str, reading: Reading) -> bool {
+    let mut follows_comma = false;
+    Tokens::new(text, reading).any(|token| {
+        let next = std::mem::replace(&mut follows_comma, token.is_symbol(b','));
+        next && token.is("PASSWORD")
+    })
 }
 
 /// `CREATE FUNCTION name RETURNS type SONAME 'file'`, and nothing behind it.

@@ -2,7 +2,7 @@
 
 use super::Mode;
 use super::head::{Head, begins_with};
-use super::lex::{Kind, Token, Tokens};
+use super::lex::{Kind, Scanner, Token, Tokens};
 use super::safety::outside;
 use super::split::pieces;
 
@@ -17,8 +17,9 @@ pub enum Online {
 }
 
 /// The statement with this demand. What takes one is ALTER TABLE and, for [`Online::Inplace`],
-/// CREATE INDEX and DROP INDEX. `None` for all else, for several statements, where one is made
-/// already, and where the grammar has no place for it: behind partitions, tablespaces and ORDER BY.
+/// CREATE INDEX and DROP INDEX, which becomes an ALTER TABLE. `None` for all else, for several
+/// statements, where one is made already, and where the grammar has no place for it: behind
+/// partitions, tablespaces and ORDER BY.
 #[must_use]
 pub fn with_online(text: &str, online: Online) -> Option<String> {
     let head = Head::of(text, Mode::default());
@@ -26,7 +27,8 @@ pub fn with_online(text: &str, online: Online) -> Option<String> {
     let demand = match (head.tag.as_str(), online) {
         ("ALTER TABLE", Online::Instant) => ", ALGORITHM=INSTANT",
         ("ALTER TABLE", Online::Inplace) => ", ALGORITHM=INPLACE, LOCK=NONE",
-        ("CREATE INDEX" | "DROP INDEX", Online::Inplace) => " ALGORITHM=INPLACE LOCK=NONE",
+        ("CREATE INDEX", Online::Inplace) => " ALGORITHM=INPLACE LOCK=NONE",
+        ("DROP INDEX", Online::Inplace) => return drop_index(text, head.tokens),
         _ => return None,
     };
     if pieces(text, Mode::default().into()).len() != 1
@@ -48,6 +50,36 @@ pub fn with_online(text: &str, online: Online) -> Option<String> {
     let end = last_end(text)?;
     let (before, behind) = text.split_at_checked(end)?;
     Some(format!("{before}{demand}{behind}"))
+}
+
+/// MariaDB takes no demand in DROP INDEX; in ALTER TABLE both do. `skipped` is how many tokens are
+/// before the name.
+fn drop_index(text: &str, skipped: usize) -> Option<String> {
+    let mut tokens: Vec<Token<'_>> = Scanner::new(text, Mode::default()).collect();
+    tokens.pop_if(|last| last.is_symbol(b';'));
+    let (head, rest) = tokens.split_at_checked(skipped)?;
+    // Nothing behind the table, and no executable comments, whose parts cannot change places.
+    let [name, on, table @ ..] = rest else {
+        return None;
+    };
+    let is_table = match table {
+        [table] => table.name().is_some(),
+        [database, dot, table] => {
+            database.name().is_some() && dot.is_symbol(b'.') && table.name().is_some()
+        }
+        _ => false,
+    };
+    let first = head.first().filter(|first| first.is("DROP"))?;
+    if !(is_table && on.is("ON") && name.name().is_some()) {
+        return None;
+    }
+    let drop_end = name.end();
+    let (table_start, end) = (table.first()?.start, table.last()?.end());
+    let (before, drop) = (text.get(..first.start)?, text.get(first.start..drop_end)?);
+    let (table, behind) = (text.get(table_start..end)?, text.get(end..)?);
+    Some(format!(
+        "{before}ALTER TABLE {table} {drop}, ALGORITHM=INPLACE, LOCK=NONE{behind}"
+    ))
 }
 
 /// Where the last token ends that is no semicolon, if it is outside of parentheses.

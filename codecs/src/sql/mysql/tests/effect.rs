@@ -31,9 +31,17 @@ const CASES: &[(&str, &str, Effect)] = &[
     ("REPLACE INTO a VALUES (1)", "REPLACE", Reads),
     ("UPDATE a SET b = 1", "UPDATE", Reads),
     ("DELETE FROM a", "DELETE", Reads),
-    ("/*!40000 ALTER TABLE `a` DISABLE KEYS */", "ALTER TABLE", Reads),
+    (
+        "/*!40000 ALTER TABLE `a` DISABLE KEYS */",
+        "ALTER TABLE",
+        Reads,
+    ),
     ("ALTER TABLE s.a ENABLE KEYS", "ALTER TABLE", Reads),
-    ("ALTER TABLE a DISABLE KEYS, DROP COLUMN b", "ALTER TABLE", Schema),
+    (
+        "ALTER TABLE a DISABLE KEYS, DROP COLUMN b",
+        "ALTER TABLE",
+        Schema,
+    ),
     ("TRUNCATE TABLE a", "TRUNCATE TABLE", Reads),
     ("TRUNCATE a", "TRUNCATE TABLE", Reads),
     ("LOAD DATA LOCAL INFILE 'x' INTO TABLE a", "LOAD", Reads),
@@ -211,6 +219,7 @@ const CASES: &[(&str, &str, Effect)] = &[
     ("RENAME USER a TO b", "RENAME USER", Privilege),
     ("DROP ROLE a", "DROP ROLE", Privilege),
     ("SET PASSWORD = 'a'", "SET PASSWORD", Privilege),
+    ("SET @a = 1, PASSWORD = 'a'", "SET", Privilege),
     ("SET DEFAULT ROLE a TO b", "SET DEFAULT ROLE", Privilege),
     (
         "CREATE SERVER a FOREIGN DATA WRAPPER b OPTIONS (HOST 'c')",

@@ -144,7 +144,8 @@ proptest! {
         for online in [Online::Instant, Online::Inplace] {
             if let Some(demanding) = with_online(&text, online) {
                 prop_assert_eq!(with_online(&demanding, online), None);
-                prop_assert_eq!(tag(&demanding), tag(&text));
+                let wanted = tag(&text).replace("DROP INDEX", "ALTER TABLE");
+                prop_assert_eq!(tag(&demanding), wanted);
             }
         }
     }

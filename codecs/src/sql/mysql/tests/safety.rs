@@ -128,7 +128,15 @@ fn demands_stand_where_the_grammar_takes_them() {
         (
             "DROP INDEX i ON a;",
             None,
-            Some("DROP INDEX i ON a ALGORITHM=INPLACE LOCK=NONE;"),
+            Some("ALTER TABLE a DROP INDEX i, ALGORITHM=INPLACE, LOCK=NONE;"),
+        ),
+        (
+            "/* x */ drop index IF EXISTS `i` on a . `b` -- y",
+            None,
+            Some(
+                "/* x */ ALTER TABLE a . `b` drop index IF EXISTS `i`, \
+                 ALGORITHM=INPLACE, LOCK=NONE -- y",
+            ),
         ),
     ] {
         assert_eq!(with_online(text, Online::Instant).as_deref(), instant);
@@ -149,6 +157,10 @@ fn demands_stand_where_the_grammar_takes_them() {
         "ALTER TABLE a DISCARD TABLESPACE",
         "CREATE INDEX i ON a (b) LOCK=NONE",
         "DROP INDEX i ON a ALGORITHM=COPY",
+        "DROP INDEX i ON a WAIT 1",
+        "/*!50001 DROP INDEX i ON a */",
+        "SET STATEMENT a = 1 FOR DROP INDEX i ON a",
+        "ALTER TABLE a ADD b INT; DROP TABLE a",
         "CREATE TABLE a (b INT)",
         "DROP TABLE a",
         "SELECT 1",
