@@ -85,7 +85,8 @@ impl Inbox {
         }
     }
 
-    /// Waits for one whole PostgreSQL message, whose body has at most `body_bytes_max` bytes, and takes it.
+    /// Waits for one whole PostgreSQL message, whose body has at most `body_bytes_max` bytes, and
+    /// takes it.
     /// Cancel safe.
     pub(crate) async fn message(
         &mut self,

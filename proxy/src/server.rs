@@ -1,29 +1,31 @@
-//! Builds the parts, starts the cores, and ends them.
+//! Builds the parts, starts the cores, and ends them; [`cores`] are the threads that serve
+//! sessions.
 //!
 //! One thread for each core serves sessions and nothing else. The thread that called [`run`] does
 //! the rest: signals, the feed, captures, the disk, the admin pages.
 
+mod cores;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::path::Path;
-use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use tenantsdb_codecs::mysql::Flavour;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, watch};
-use tokio::task::{JoinSet, LocalSet};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
+
+use cores::Cores;
 
 use crate::config::Config;
 use crate::context::{Context, Record};
 use crate::control::{Client, ControlError};
-use crate::core::Core;
 use crate::ddl::journal::{self, Keeper};
 use crate::ddl::redeliver::{self, Redelivery};
 use crate::ddl::{self, Delivery};
@@ -360,68 +362,6 @@ impl Signals {
     async fn end(&mut self) {
         while self.next().await != Order::End {}
     }
-}
-
-/// The threads that serve sessions. Each holds a sender; a message or the last one's drop tells.
-struct Cores {
-    running: usize,
-    ends: mpsc::Receiver<()>,
-}
-
-impl Cores {
-    fn start(context: &Arc<Context>, listeners: Vec<Vec<(Door, StdListener)>>) -> io::Result<Self> {
-        let running = listeners.len();
-        let (end, ends) = mpsc::channel(running);
-        for (index, doors) in listeners.into_iter().enumerate() {
-            let (context, end) = (Arc::clone(context), Ended(end.clone()));
-            thread::Builder::new()
-                .name(format!("core-{index}"))
-                .spawn(move || {
-                    if let Err(error) = serve_core(context, doors) {
-                        error!(%error, index, "core");
-                    }
-                    drop(end);
-                })?;
-        }
-        Ok(Self { running, ends })
-    }
-
-    /// Completes when one has ended. Cancel safe.
-    async fn lost(&mut self) -> Option<()> {
-        self.ends.recv().await?;
-        self.running -= 1;
-        Some(())
-    }
-
-    /// Completes when all have ended. Cancel safe.
-    async fn ended(&mut self) {
-        while self.running > 0 && self.lost().await.is_some() {}
-    }
-}
-
-/// Says that a core has ended, by a return or a panic.
-struct Ended(mpsc::Sender<()>);
-
-impl Drop for Ended {
-    fn drop(&mut self) {
-        let _ = self.0.try_send(()); // there is room for each core's one message
-    }
-}
-
-fn serve_core(context: Arc<Context>, doors: Vec<(Door, StdListener)>) -> io::Result<()> {
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let local = LocalSet::new();
-    local.block_on(&runtime, async {
-        let core = Core::new(context);
-        tokio::task::spawn_local(Rc::clone(&core).tend());
-        let doors = doors.into_iter().map(|(door, listener)| {
-            tokio::task::spawn_local(listener::serve(Rc::clone(&core), door, listener))
-        });
-        for served in doors.collect::<Vec<_>>() {
-            served.await.map_err(io::Error::other)??;
-        }
-        Ok(())
-    })
 }
 
 /// Takes all the file descriptors that the system gives without being asked for more rights.

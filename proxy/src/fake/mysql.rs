@@ -106,7 +106,7 @@ impl Server {
             version: "5.5.5-10.11.0-MariaDB",
             thread_id: id,
             nonce: *b"12345678901234567890",
-            capabilities: crate::front::mysql::offer(Flavour::MariaDb, "10.11.0", false)
+            capabilities: crate::front::mysql::offer::offer(Flavour::MariaDb, "10.11.0", false)
                 .difference(lacks),
             collation: 45,
             status: Status::AUTOCOMMIT,

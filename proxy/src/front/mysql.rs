@@ -29,6 +29,7 @@ mod farewell;
 mod handshake;
 mod kill;
 mod login;
+pub(crate) mod offer;
 mod opener;
 mod refuse;
 mod release;
@@ -41,12 +42,12 @@ use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::Status;
+use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::mysql::auth::{encode_more_data, sha2};
 use tenantsdb_codecs::mysql::code::Code;
-use tenantsdb_codecs::mysql::flags::{Capabilities, Status as ServerStatus};
+use tenantsdb_codecs::mysql::flags::Status as ServerStatus;
 use tenantsdb_codecs::mysql::report::Report;
 use tenantsdb_codecs::mysql::server::Ok as OkPacket;
-use tenantsdb_codecs::mysql::{Flavour, auth};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{Instrument, Span, info};
@@ -72,48 +73,6 @@ use refuse::Refusal;
 type Ended = crate::relay::Ended<RelayError>;
 /// Why.
 type End = crate::relay::End<RelayError>;
-
-/// What is offered at every door. Not offered, ever: compression; what changes the framing of
-/// results (OPTIONAL_RESULTSET_METADATA, MariaDB's cached metadata); MariaDB's progress reports.
-const OFFERED: Capabilities = Capabilities::FOUND_ROWS
-    .union(Capabilities::LONG_FLAG)
-    .union(Capabilities::CONNECT_WITH_DB)
-    .union(Capabilities::ODBC)
-    .union(Capabilities::LOCAL_FILES)
-    .union(Capabilities::IGNORE_SPACE)
-    .union(Capabilities::PROTOCOL_41)
-    .union(Capabilities::INTERACTIVE)
-    .union(Capabilities::TRANSACTIONS)
-    .union(Capabilities::SECURE_CONNECTION)
-    .union(Capabilities::MULTI_STATEMENTS)
-    .union(Capabilities::MULTI_RESULTS)
-    .union(Capabilities::PS_MULTI_RESULTS)
-    .union(Capabilities::PLUGIN_AUTH)
-    .union(Capabilities::CONNECT_ATTRS)
-    .union(Capabilities::PLUGIN_AUTH_LENENC_DATA)
-    .union(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS)
-    .union(Capabilities::SESSION_TRACK)
-    .union(Capabilities::DEPRECATE_EOF);
-
-/// Of these, what makes a difference to a session on a server; the rest is between the client and
-/// us. It is part of the pool's key.
-const OF_SESSION: Capabilities = Capabilities::LONG_PASSWORD
-    .union(Capabilities::FOUND_ROWS)
-    .union(Capabilities::LONG_FLAG)
-    .union(Capabilities::ODBC)
-    .union(Capabilities::LOCAL_FILES)
-    .union(Capabilities::IGNORE_SPACE)
-    .union(Capabilities::INTERACTIVE)
-    .union(Capabilities::TRANSACTIONS)
-    .union(Capabilities::MULTI_STATEMENTS)
-    .union(Capabilities::MULTI_RESULTS)
-    .union(Capabilities::PS_MULTI_RESULTS)
-    .union(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS)
-    .union(Capabilities::SESSION_TRACK)
-    .union(Capabilities::DEPRECATE_EOF)
-    .union(Capabilities::QUERY_ATTRIBUTES)
-    .union(Capabilities::MARIADB_STMT_BULK_OPERATIONS)
-    .union(Capabilities::MARIADB_EXTENDED_METADATA);
 
 /// A session that has begun: its client has been told so.
 struct Opened {
@@ -364,41 +323,6 @@ fn push_ok<T>(client: &mut Client<T>) {
         ..OkPacket::default()
     };
     ok.encode(&mut client.sequence, &mut client.out);
-}
-
-/// The plugin of a flavour's accounts, and so of its door.
-const fn plugin(flavour: Flavour) -> &'static str {
-    match flavour {
-        Flavour::MySql => auth::CACHING_SHA2_PASSWORD,
-        Flavour::MariaDb => auth::NATIVE_PASSWORD,
-    }
-}
-
-/// What is offered at a door whose servers have at least this version.
-pub(crate) fn offer(flavour: Flavour, version: &str, tls: bool) -> Capabilities {
-    let mut offered = OFFERED;
-    if tls {
-        offered = offered.union(Capabilities::SSL);
-    }
-    match flavour {
-        // Without that flag a server is MariaDB, and has flags of its own.
-        Flavour::MariaDb => offered
-            .union(Capabilities::MARIADB_STMT_BULK_OPERATIONS)
-            .union(Capabilities::MARIADB_EXTENDED_METADATA),
-        Flavour::MySql if crate::route::versions::at_least(version, (8, 0, 23)) => offered
-            .union(Capabilities::LONG_PASSWORD)
-            .union(Capabilities::QUERY_ATTRIBUTES),
-        Flavour::MySql => offered.union(Capabilities::LONG_PASSWORD),
-    }
-}
-
-/// What of a client's capabilities its session on the server is to have.
-fn session_capabilities(agreed: Capabilities, local_infile: bool) -> Capabilities {
-    let of_session = agreed.intersection(OF_SESSION);
-    match local_infile {
-        true => of_session,
-        false => of_session.difference(Capabilities::LOCAL_FILES),
-    }
 }
 
 #[cfg(test)]

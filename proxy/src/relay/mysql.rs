@@ -252,8 +252,8 @@ impl gate::Traffic for Traffic {
     }
 }
 
-/// Whether the text of a query may be a KILL: by its first letter, or because it does not begin with
-/// a letter. Others are none.
+/// Whether the text of a query may be a KILL: by its first word, or because it does not begin with
+/// a word. Others are none.
 fn may_be_kill(body: &[u8], capabilities: Capabilities) -> bool {
     let text = match (capabilities.contains(Capabilities::QUERY_ATTRIBUTES), body) {
         // No attributes; with some, the front looks for the text behind them.

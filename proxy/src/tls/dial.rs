@@ -103,8 +103,9 @@ impl Dialer {
         })
     }
 
-    /// Protects `stream` as the route of a PostgreSQL server says. `addr` is the server's `host:port`; the certificate
-    /// must be valid for the host. Not cancel safe: the stream is lost. No deadline of its own.
+    /// Protects `stream` as the route of a PostgreSQL server says. `addr` is the server's
+    /// `host:port`; the certificate must be valid for the host. Not cancel safe: the stream is
+    /// lost. No deadline of its own.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
-//! COM_CHANGE_USER: the same login again is proved to the proxy, and its session begun anew; another
-//! is refused, as a wrong password is.
+//! COM_CHANGE_USER: the same login again is proved to the proxy, and its session begun anew;
+//! another is refused, as a wrong password is.
 
 use std::collections::HashMap;
 

@@ -15,8 +15,8 @@ use tenantsdb_codecs::mysql::startup::{
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
+use super::offer::{offer, plugin};
 use super::refuse::Refusal;
-use super::{offer, plugin};
 use crate::nonce::random;
 use crate::stream::Stream;
 use crate::tls::accept::Acceptor;

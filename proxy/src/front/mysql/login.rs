@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
 use super::handshake::{Startup, printable_nonce};
-use super::plugin;
+use super::offer::plugin;
 use super::refuse::Refusal;
 use crate::auth::Mock;
 use crate::back::mysql::secret::Proof;

@@ -1,6 +1,7 @@
 //! A session: relayed, but for the commands that are the proxy's business.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::route::Kind;
@@ -154,8 +155,12 @@ impl Live<'_> {
 
     /// Waits for more from the client.
     async fn fill(&mut self) -> Result<(), End> {
+        let filling = self
+            .client
+            .inbox
+            .fill::<Infallible>(&mut self.client.stream);
         let filled = tokio::select! {
-            filled = self.client.inbox.fill::<std::convert::Infallible>(&mut self.client.stream) => filled,
+            filled = filling => filled,
             () = self.core.context.drain.stopping() => return Err(End::Drained),
         };
         filled.map_err(|error| match error {

@@ -1,4 +1,5 @@
 use tenantsdb_codecs::mysql::client::{Command, encode_command};
+use tenantsdb_codecs::mysql::flags::Capabilities;
 
 use super::*;
 use crate::config::Config;
@@ -231,41 +232,4 @@ fn a_kill_goes_on_with_the_servers_own_id() {
         ];
         assert_eq!(stage.server.heard_by(2), expected);
     });
-}
-
-#[test]
-fn sessions_of_other_capabilities_have_other_connections() {
-    let agreed = |capabilities| session_capabilities(capabilities, false);
-    let plain = agreed(OFFERED);
-    assert!(!plain.contains(Capabilities::LOCAL_FILES));
-    assert_ne!(
-        plain,
-        agreed(OFFERED.difference(Capabilities::DEPRECATE_EOF))
-    );
-    assert_ne!(plain, session_capabilities(OFFERED, true));
-    // What is between the client and us makes no difference.
-    assert_eq!(
-        plain,
-        agreed(OFFERED.difference(Capabilities::CONNECT_ATTRS))
-    );
-}
-
-#[test]
-fn a_door_offers_what_its_oldest_server_can() {
-    let old = offer(Flavour::MySql, "8.0.22", true);
-    assert!(old.contains(Capabilities::SSL) && !old.contains(Capabilities::QUERY_ATTRIBUTES));
-    assert!(offer(Flavour::MySql, "9.7.0", false).contains(Capabilities::QUERY_ATTRIBUTES));
-    let mariadb = offer(Flavour::MariaDb, "10.11.0", false);
-    assert!(
-        !mariadb.contains(Capabilities::LONG_PASSWORD),
-        "it has flags of its own"
-    );
-    for never in [
-        Capabilities::COMPRESS,
-        Capabilities::ZSTD_COMPRESSION,
-        Capabilities::OPTIONAL_RESULTSET_METADATA,
-        Capabilities::MARIADB_CACHE_METADATA,
-    ] {
-        assert!(!old.union(mariadb).contains(never), "{never:?}");
-    }
 }

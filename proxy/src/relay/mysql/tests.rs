@@ -175,7 +175,9 @@ fn who_is_logged_in_stays_known_behind_what_is_not() {
 
 proptest! {
     #[test]
-    fn where_a_stream_is_cut_makes_no_difference(cuts in prop::collection::vec(1..20_usize, 0..40)) {
+    fn where_a_stream_is_cut_makes_no_difference(
+        cuts in prop::collection::vec(1..20_usize, 0..40),
+    ) {
         let stream = [
             query("SELECT 1"),
             command(Command::PING, b""),
