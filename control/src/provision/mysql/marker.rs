@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 
 use super::connect::{Fault, Session, text};
+use super::names::digest;
 use super::quote::{ident, literal};
 use crate::blueprint::{Probe, Version};
 use crate::provision::Found;
-use crate::provision::mysql::flavour::digest;
 
 /// Name of the table.
 pub(super) const TABLE: &str = "_tenantsdb";
@@ -218,8 +218,8 @@ pub(super) fn done(ordinal: u32, step: i32, digest: &str) -> String {
 pub(super) fn found(ordinal: u32, place: u32, probe: &Probe) -> String {
     let probe = serde_json::to_string(probe).unwrap_or_default();
     format!(
-        "INSERT INTO {0} (`ordinal`, `step`, `state`, `pre`) VALUES ({ordinal}, {place}, 'done', {1}) \
-         ON DUPLICATE KEY UPDATE `pre` = {1}",
+        "INSERT INTO {0} (`ordinal`, `step`, `state`, `pre`) \
+         VALUES ({ordinal}, {place}, 'done', {1}) ON DUPLICATE KEY UPDATE `pre` = {1}",
         ident(TABLE),
         literal(&probe)
     )

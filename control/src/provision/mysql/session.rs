@@ -6,8 +6,8 @@ use tenantsdb_codecs::feed::capture::Context;
 use time::OffsetDateTime;
 
 use super::connect::{Fault, Session, refused};
-use super::flavour::Flavour;
 use super::schema::Setting;
+use tenantsdb_codecs::mysql::Flavour;
 
 /// A captured context as a SET statement; the clock stands at `at`. Without a context, the server's
 /// own defaults.

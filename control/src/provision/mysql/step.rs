@@ -9,8 +9,8 @@ use tenantsdb_codecs::sql::mysql::{
 
 use super::apply::{Run, Stop, attention, refused};
 use super::connect::Fault;
-use super::flavour::digest;
 use super::marker::{self, Row, State};
+use super::names::digest;
 use super::schema::Schema;
 use super::session;
 use crate::blueprint::{Probe, Snapshot, Statement};

@@ -6,11 +6,11 @@ use super::accounts::{self, Rights, drop_account};
 use super::connect::{Fault, MySql, Session, refused};
 use super::copy::copy;
 use super::database::{self, Found};
-use super::flavour::account_name;
 use super::marker;
 use super::schema::Schema;
 use super::template::{completed, template_database};
 use crate::provision::{Error, TenantSpec};
+use tenantsdb_codecs::mysql::account_name;
 
 impl MySql {
     pub(in crate::provision) async fn tenant_create(

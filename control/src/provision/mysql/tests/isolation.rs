@@ -1,8 +1,9 @@
 use super::server::{Blueprint, PASSWORD, Server, number, on_both, statement, versions};
 use crate::blueprint::Version;
-use crate::provision::mysql::flavour::{Flavour, deploy_account_name};
+use crate::provision::mysql::names::deploy_account_name;
 use crate::provision::{Error, Provisioner};
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::mysql::Flavour;
 
 on_both!(
     no_door_leads_to_another_tenant,
@@ -225,7 +226,8 @@ async fn accounts_of_others_are_not_taken_over(server: &'static Server) {
     for (tenant, sql) in [
         (
             "a",
-            "CREATE USER 'taken__a'@'%' IDENTIFIED BY 'x'; GRANT SELECT ON mysql.* TO 'taken__a'@'%'",
+            "CREATE USER 'taken__a'@'%' IDENTIFIED BY 'x'; \
+             GRANT SELECT ON mysql.* TO 'taken__a'@'%'",
         ),
         ("b", "CREATE USER 'taken__b'@'localhost' IDENTIFIED BY 'x'"),
         (

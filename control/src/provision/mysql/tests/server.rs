@@ -6,18 +6,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 use tenantsdb_codecs::feed::id::{Engine, tenant_database, workspace_database};
 use tenantsdb_codecs::feed::route::ServerTls;
 use tenantsdb_codecs::secret::Secret;
 
-use super::super::flavour::Flavour;
+use super::super::names::hex;
 use crate::blueprint::{Statement, Version};
 use crate::provision::{
     Applied, Apply, Error, Failure, Found, Provisioner, Server as Engines, ServerLogin, TenantSpec,
 };
+use tenantsdb_codecs::mysql::Flavour;
+use tenantsdb_codecs::mysql::auth::{native, sha2};
 
 const ADMIN: &str = "admin";
 const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
@@ -68,7 +69,7 @@ impl Blueprint {
             name: name.to_owned(),
             server,
             provisioner,
-            verifier: server.verifier(name).await,
+            verifier: server.verifier(),
         }
     }
 
@@ -217,7 +218,7 @@ impl Server {
         let options = MySqlConnectOptions::new()
             .host("127.0.0.1")
             .port(self.port)
-            .username(&super::super::flavour::account_name(user))
+            .username(&tenantsdb_codecs::mysql::account_name(user))
             .password(password)
             .database(database)
             .ssl_mode(MySqlSslMode::Disabled)
@@ -228,28 +229,17 @@ impl Server {
         options.connect().await.map(Client)
     }
 
-    /// What control would store of [`PASSWORD`]. The server computes it.
-    async fn verifier(&self, scratch: &str) -> String {
-        let mut admin = self.admin().await;
-        if self.flavour == Flavour::MariaDb {
-            let hash = admin.value(&format!("SELECT PASSWORD('{PASSWORD}')")).await;
-            return format!("mysql_native_password${}", hash.trim_start_matches('*'));
+    /// What control would store of [`PASSWORD`].
+    fn verifier(&self) -> String {
+        let password = PASSWORD.as_bytes();
+        match self.flavour {
+            Flavour::MariaDb => native::verifier(password).to_string(),
+            Flavour::MySql => {
+                let stored = sha2::crypt(password, b"twenty bytes of salt");
+                let stored = hex(stored.as_bytes());
+                format!("{}${stored}", sha2::verifier(password))
+            }
         }
-        let user = format!("'{scratch}_scratch'@'%'");
-        admin
-            .run(&format!(
-                "CREATE USER {user} IDENTIFIED WITH caching_sha2_password BY '{PASSWORD}'"
-            ))
-            .await;
-        let stored = admin
-            .value(&format!(
-                "SELECT HEX(authentication_string) FROM mysql.user WHERE User = '{scratch}_scratch'"
-            ))
-            .await;
-        admin.run(&format!("DROP USER {user}")).await;
-        let twice = Sha256::digest(Sha256::digest(PASSWORD));
-        let twice: String = twice.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("caching_sha2_password${twice}${stored}")
     }
 }
 

@@ -1,6 +1,6 @@
 use super::server::{Blueprint, Client, Server, on_both, statement, versions};
 use crate::blueprint::{Snapshot, Statement, Version, infer};
-use crate::provision::mysql::flavour::Flavour;
+use tenantsdb_codecs::mysql::Flavour;
 
 on_both!(
     workspace_new_tenant_and_deployed_tenant_have_one_schema,
@@ -24,20 +24,24 @@ pub(super) fn many_kinds(flavour: Flavour) -> Vec<String> {
          domain varchar(120) AS (substring_index(mail, '@', -1)) VIRTUAL, \
          made timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, \
          UNIQUE KEY mail (mail), KEY by_country (country, born), \
-         CONSTRAINT of_country FOREIGN KEY (country) REFERENCES countries (code) ON DELETE SET NULL, \
-         CONSTRAINT mail_is_one CHECK (mail LIKE '%@%')) DEFAULT CHARSET=utf8mb4 AUTO_INCREMENT=1000",
+         CONSTRAINT of_country FOREIGN KEY (country) REFERENCES countries (code) \
+         ON DELETE SET NULL, \
+         CONSTRAINT mail_is_one CHECK (mail LIKE '%@%')) \
+         DEFAULT CHARSET=utf8mb4 AUTO_INCREMENT=1000",
         "CREATE TABLE orders (id bigint UNSIGNED AUTO_INCREMENT PRIMARY KEY, user_id int NOT NULL, \
          state enum('new','paid','a,b') NOT NULL DEFAULT 'new', flags set('x','y'), \
          total decimal(12,2) NOT NULL DEFAULT 0.00, note text, place point NOT NULL, \
          FULLTEXT KEY words (note), SPATIAL KEY places (place), \
          FOREIGN KEY (user_id) REFERENCES users (id) ON UPDATE CASCADE) ENGINE=InnoDB",
-        "CREATE TABLE items (order_id bigint UNSIGNED NOT NULL, line int NOT NULL, sku varchar(40), \
+        "CREATE TABLE items (order_id bigint UNSIGNED NOT NULL, line int NOT NULL, \
+         sku varchar(40), \
          PRIMARY KEY (order_id, line), \
          CONSTRAINT of_order FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE CASCADE)",
         "CREATE TABLE log (at datetime NOT NULL, line varchar(200), KEY at (at)) \
          PARTITION BY RANGE (year(at)) (PARTITION p2025 VALUES LESS THAN (2026), \
          PARTITION p2026 VALUES LESS THAN (2027), PARTITION rest VALUES LESS THAN MAXVALUE)",
-        "CREATE TABLE shards (k int NOT NULL, v blob, PRIMARY KEY (k)) PARTITION BY HASH (k) PARTITIONS 4",
+        "CREATE TABLE shards (k int NOT NULL, v blob, PRIMARY KEY (k)) \
+         PARTITION BY HASH (k) PARTITIONS 4",
         "CREATE TABLE latin (a varchar(20) CHARACTER SET latin1 COLLATE latin1_german1_ci, \
          b char(3) DEFAULT 'ß\\'x') DEFAULT CHARSET=latin1",
         "CREATE TABLE docs (id binary(16) NOT NULL PRIMARY KEY, doc json, n double DEFAULT 1.5e3, \
@@ -245,14 +249,14 @@ async fn differences_become_statements_that_make_them(server: &'static Server) {
     let full = snapshot(&blueprint, "infer_dev").await;
     let mut states = vec![empty, full];
     for texts in [
-        &[
-            "ALTER TABLE users DROP COLUMN made, MODIFY born datetime, ADD COLUMN nick varchar(9) FIRST",
-        ][..],
+        &["ALTER TABLE users DROP COLUMN made, MODIFY born datetime, \
+             ADD COLUMN nick varchar(9) FIRST"][..],
         &["ALTER TABLE orders DROP KEY totals, ADD KEY totals (state), COMMENT='x'"],
         &["ALTER TABLE latin CONVERT TO CHARACTER SET utf8mb4"],
         &["ALTER TABLE items DROP FOREIGN KEY of_order"],
         &[
-            "ALTER TABLE items ADD CONSTRAINT of_order FOREIGN KEY (order_id) REFERENCES orders (id)",
+            "ALTER TABLE items ADD CONSTRAINT of_order FOREIGN KEY (order_id) \
+             REFERENCES orders (id)",
         ],
         &[
             "ALTER TABLE shards REMOVE PARTITIONING",
@@ -263,9 +267,8 @@ async fn differences_become_statements_that_make_them(server: &'static Server) {
             "RENAME TABLE plain_1 TO plane_1",
         ],
         &["ALTER TABLE countries COMMENT='', ROW_FORMAT=COMPRESSED"],
-        &[
-            "ALTER TABLE users DROP CONSTRAINT mail_is_one, ADD CONSTRAINT short CHECK (born > '1900-01-01')",
-        ],
+        &["ALTER TABLE users DROP CONSTRAINT mail_is_one, \
+             ADD CONSTRAINT short CHECK (born > '1900-01-01')"],
         &[
             "CREATE OR REPLACE VIEW b_users AS SELECT id, mail FROM users",
             "DROP TRIGGER items_a",
