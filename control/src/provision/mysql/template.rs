@@ -8,8 +8,9 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::connect::{Fault, MySql, Session, text};
-use super::copy::copy;
+use super::copy::{Original, filled};
 use super::database;
+use super::deployer::Deployer;
 use super::marker::{self, Marker};
 use super::quote::literal;
 use super::schema::Schema;
@@ -29,7 +30,7 @@ struct Base {
     ordinal: u32,
     /// Of the version.
     digest: String,
-    schema: Schema,
+    original: Original,
     found: Vec<Found>,
 }
 
@@ -151,7 +152,7 @@ impl MySql {
         let base = begun?;
         let begun = match self.deployer_open(&template).await {
             Ok(mut deployer) => {
-                let begun = begin_with(&mut deployer, &template, &base).await;
+                let begun = self.begin_with(&mut deployer, &template, &base).await;
                 deployer.close().await;
                 begun
             }
@@ -183,7 +184,7 @@ impl MySql {
         database::drop_database(admin, &template).await?;
         let base = base(admin, blueprint, ordinal).await?;
         let defaults = base.as_ref().map(|base| {
-            let schema = &base.schema;
+            let schema = &base.original.schema;
             (schema.character_set.as_str(), schema.collation.as_str())
         });
         let from = base
@@ -196,10 +197,31 @@ impl MySql {
             None => Ok(Base {
                 ordinal: 0,
                 digest: String::new(),
-                schema: Schema::read(admin, &template, None).await?,
+                original: Original {
+                    schema: Schema::read(admin, &template, None).await?,
+                    database: template,
+                    filled: Vec::new(),
+                },
                 found: Vec::new(),
             }),
         }
+    }
+
+    /// Copies what a template begins from, and marks it as that version.
+    async fn begin_with(
+        &self,
+        deployer: &mut Deployer,
+        template: &str,
+        base: &Base,
+    ) -> Result<(), Fault> {
+        self.copy(&mut deployer.work, &base.original, template)
+            .await?;
+        for (ordinal, place, probe) in &base.found {
+            let sql = marker::found(*ordinal, *place, probe);
+            deployer.marker.run(&sql).await?;
+        }
+        deployer.marker.run(&marker::made(base.ordinal)).await?;
+        Ok(())
     }
 
     async fn replay(
@@ -231,12 +253,18 @@ impl MySql {
     }
 
     async fn complete(&self, template: &str, ordinal: u32) -> Result<(), Error> {
-        let fingerprint = self.snapshot(template).await?.digest();
         let _alone = self.database_alone(template).await;
         let completed = match self.deployer_open(template).await {
             Ok(mut deployer) => {
-                let sql = marker::template(ordinal, &fingerprint);
-                let completed = deployer.marker.run(&sql).await;
+                let session = &mut deployer.marker;
+                let completed = async {
+                    let schema = Schema::read(session, template, None).await?;
+                    let filled = filled(session, &schema).await?;
+                    let fingerprint = schema.snapshot().digest();
+                    let sql = marker::template(ordinal, &fingerprint, filled);
+                    session.run(&sql).await
+                }
+                .await;
                 deployer.close().await;
                 completed
             }
@@ -267,30 +295,18 @@ async fn base(admin: &mut Session, blueprint: &str, ordinal: u32) -> Result<Opti
             continue;
         };
         let schema = Schema::read(admin, &template, None).await?;
-        let found = marker.found();
         return Ok(Some(Base {
             ordinal,
             digest: marker.version_digest().to_owned(),
-            schema,
-            found,
+            original: Original {
+                database: template,
+                schema,
+                filled: marker.filled(),
+            },
+            found: marker.found(),
         }));
     }
     Ok(None)
-}
-
-/// Copies what a template begins from, and marks it as that version.
-async fn begin_with(
-    deployer: &mut super::deployer::Deployer,
-    template: &str,
-    base: &Base,
-) -> Result<(), Fault> {
-    copy(&mut deployer.work, &base.schema, template).await?;
-    for (ordinal, place, probe) in &base.found {
-        let sql = marker::found(*ordinal, *place, probe);
-        deployer.marker.run(&sql).await?;
-    }
-    deployer.marker.run(&marker::made(base.ordinal)).await?;
-    Ok(())
 }
 
 /// Keeps the template just made and the newest of the others.

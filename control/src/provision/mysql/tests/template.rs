@@ -10,6 +10,7 @@ on_both!(
     differences_become_statements_that_make_them,
     what_a_crash_left_of_a_tenant_is_made_again,
     tables_are_shown,
+    rows_that_a_statement_makes_come_with_a_template,
 );
 
 /// Objects of many kinds; at least 40.
@@ -376,4 +377,21 @@ async fn tables_are_shown(server: &'static Server) {
                 .contains("REFERENCES `countries` (`code`) ON DELETE SET NULL")
     }));
     assert!(!tables.iter().any(|table| table.name == "_tenantsdb"));
+}
+
+async fn rows_that_a_statement_makes_come_with_a_template(server: &'static Server) {
+    let blueprint = Blueprint::new(server, "rows").await;
+    let mut v = versions(&[
+        "CREATE TABLE plans (id int AUTO_INCREMENT PRIMARY KEY, size int AS (length(name)) STORED, \
+         name varchar(9)) AS SELECT 'free' AS name UNION ALL SELECT 'paid'",
+        "CREATE TRIGGER g BEFORE INSERT ON plans FOR EACH ROW SET NEW.name = 'changed'",
+        "CREATE TABLE t (x int)",
+    ]);
+    let mut first = blueprint.tenant("first", &mut []).await;
+    blueprint.template(&mut v[..1]).await.unwrap();
+    let mut third = blueprint.tenant("third", &mut v).await;
+    assert_eq!(blueprint.apply("first", &v).await.unwrap().to, 3);
+    let sql = "SELECT GROUP_CONCAT(id, size, name ORDER BY id) FROM plans";
+    assert_eq!(first.value(sql).await, "14free,24paid");
+    assert_eq!(third.value(sql).await, "14free,24paid");
 }
