@@ -160,7 +160,12 @@ async fn make_views(session: &mut Session, mut views: Vec<&Object>) -> Result<()
             }
         }
         if let Some(fault) = first.filter(|_| failed.len() == before) {
-            return Err(fault);
+            let keys: Vec<String> = failed.iter().map(|view| view.key()).collect();
+            return Err(refused(format!(
+                "{} cannot be made again as it stands: {}",
+                keys.join(", "),
+                fault.error
+            )));
         }
         views = failed;
     }

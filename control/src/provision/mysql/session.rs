@@ -32,7 +32,7 @@ pub(super) fn context(context: Option<&Context>, at: OffsetDateTime) -> Result<S
     ))
 }
 
-/// MySQL lets a plain account set this only to what it is.
+/// MariaDB before 10.8 has this for the whole server only: it is set where it is another.
 pub(super) async fn explicit_defaults(
     session: &mut Session,
     context: Option<&Context>,

@@ -143,11 +143,27 @@ impl MySql {
     }
 
     async fn build(&self, blueprint: &str, versions: &[Version]) -> Result<Vec<Found>, Error> {
+        match self.build_from(blueprint, versions, true).await {
+            // A view that lost its table cannot be copied; from the beginning it can be made.
+            Err(error @ (Error::Refused(_) | Error::Server { .. })) => {
+                tracing::info!(%error, blueprint, "template built from the beginning");
+                self.build_from(blueprint, versions, false).await
+            }
+            other => other,
+        }
+    }
+
+    async fn build_from(
+        &self,
+        blueprint: &str,
+        versions: &[Version],
+        copies: bool,
+    ) -> Result<Vec<Found>, Error> {
         let ordinal = versions.last().map_or(0, |version| version.ordinal);
         let template = template_database(blueprint, ordinal);
         let alone = self.database_alone(&template).await;
         let mut admin = self.admin().await?;
-        let begun = self.begin(&mut admin, blueprint, ordinal).await;
+        let begun = self.begin(&mut admin, blueprint, ordinal, copies).await;
         admin.close().await;
         let base = begun?;
         let begun = match self.deployer_open(&template).await {
@@ -175,6 +191,7 @@ impl MySql {
         admin: &mut Session,
         blueprint: &str,
         ordinal: u32,
+        copies: bool,
     ) -> Result<Base, Fault> {
         let template = template_database(blueprint, ordinal);
         if let database::Found::Foreign = database::look(admin, &template).await? {
@@ -182,7 +199,10 @@ impl MySql {
         }
         // What a crash left is not looked at.
         database::drop_database(admin, &template).await?;
-        let base = base(admin, blueprint, ordinal).await?;
+        let base = match copies {
+            true => base(admin, blueprint, ordinal).await?,
+            false => None,
+        };
         let defaults = base.as_ref().map(|base| {
             let schema = &base.original.schema;
             (schema.character_set.as_str(), schema.collation.as_str())

@@ -159,6 +159,8 @@ async fn captured_text_gains_nothing_outside_its_schema(server: &'static Server)
         "CREATE TABLE a (x int); GRANT ALL ON *.* TO 'hostile__acme'@'%'",
         "USE hostile__globex",
         "CALL p()",
+        "CREATE TRIGGER g BEFORE UPDATE ON `_tenantsdb` FOR EACH ROW SET NEW.state = 'done'",
+        "CREATE TEMPORARY TABLE t (x int)",
         "INSERT INTO `_tenantsdb` (ordinal, step, state) VALUES (9, 0, 'done')",
         "CREATE PROCEDURE hostile__globex.p() SELECT 1",
         "/*!50000 CREATE TABLE hostile__globex.u (x int) */",

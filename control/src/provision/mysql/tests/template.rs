@@ -11,6 +11,7 @@ on_both!(
     what_a_crash_left_of_a_tenant_is_made_again,
     tables_are_shown,
     rows_that_a_statement_makes_come_with_a_template,
+    a_view_that_lost_its_table_does_not_stop_later_templates,
 );
 
 /// Objects of many kinds; at least 40.
@@ -291,6 +292,17 @@ async fn differences_become_statements_that_make_them(server: &'static Server) {
         }
         states.push(snapshot(&blueprint, "infer_dev").await);
     }
+    let own: &[&str] = match server.flavour {
+        Flavour::MariaDb => &[
+            "ALTER SEQUENCE tickets INCREMENT BY 7 MAXVALUE 5000",
+            "ALTER TABLE temporal DROP SYSTEM VERSIONING",
+        ],
+        Flavour::MySql => &["ALTER TABLE newer DROP KEY fun, ALTER COLUMN hidden SET VISIBLE"],
+    };
+    for text in own {
+        dev.run(text).await;
+        states.push(snapshot(&blueprint, "infer_dev").await);
+    }
     let mut v: Vec<Version> = Vec::new();
     let _acme = blueprint.tenant("acme", &mut []).await;
     // Forwards, and back to where it was.
@@ -394,4 +406,25 @@ async fn rows_that_a_statement_makes_come_with_a_template(server: &'static Serve
     let sql = "SELECT GROUP_CONCAT(id, size, name ORDER BY id) FROM plans";
     assert_eq!(first.value(sql).await, "14free,24paid");
     assert_eq!(third.value(sql).await, "14free,24paid");
+}
+
+async fn a_view_that_lost_its_table_does_not_stop_later_templates(server: &'static Server) {
+    let blueprint = Blueprint::new(server, "lost").await;
+    let mut v = versions(&[
+        "CREATE TABLE t (x int)",
+        "CREATE VIEW v AS SELECT x FROM t",
+        "ALTER TABLE t RENAME COLUMN x TO y",
+        "CREATE OR REPLACE VIEW v AS SELECT y FROM t",
+    ]);
+    blueprint.template(&mut v[..3]).await.unwrap();
+    let refused = blueprint.tenant_with("acme", 3, (false, false)).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("view v cannot be made again"),
+        "{refused}"
+    );
+    let found = blueprint.template(&mut v).await.unwrap();
+    assert_eq!(found.len(), 4);
+    let mut acme = blueprint.tenant("acme", &mut v).await;
+    assert_eq!(acme.value("SELECT COUNT(y) FROM v").await, "0");
 }
