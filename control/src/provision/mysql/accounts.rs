@@ -117,6 +117,21 @@ impl MySql {
             .await?;
         Ok(alive.iter().filter_map(|id| id.parse().ok()).collect())
     }
+
+    pub(in crate::provision) async fn threads_busy(
+        &self,
+        database: &str,
+    ) -> Result<Vec<i64>, Error> {
+        let wanted = Threads(format!(
+            "DB = {} AND COMMAND NOT IN ('Sleep', 'Daemon') AND USER <> {}",
+            literal(database),
+            literal(self.admin_user())
+        ));
+        let busy = self
+            .admin_once(async |admin| threads_of(admin, &wanted).await)
+            .await?;
+        Ok(busy.iter().filter_map(|id| id.parse().ok()).collect())
+    }
 }
 
 // === impl Threads ===

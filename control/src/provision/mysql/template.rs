@@ -14,7 +14,7 @@ use super::deployer::Deployer;
 use super::marker::{self, Marker};
 use super::quote::literal;
 use super::schema::Schema;
-use crate::blueprint::Version;
+use crate::blueprint::{Snapshot, Version};
 use crate::provision::{Apply, Error, Failure, Found};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
@@ -123,6 +123,16 @@ impl MySql {
             return Ok(());
         }
         Err(Error::NotDeployable(differences))
+    }
+
+    pub(in crate::provision) async fn template_snapshot(
+        &self,
+        blueprint: &str,
+        ordinal: u32,
+    ) -> Result<Snapshot, Error> {
+        let lock = self.template_lock(blueprint);
+        let _shared = lock.read().await;
+        self.snapshot(&template_database(blueprint, ordinal)).await
     }
 
     /// If the template is there: what its statements left, as far as the versions do not know it.

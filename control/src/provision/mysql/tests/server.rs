@@ -26,7 +26,7 @@ const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
 pub(super) const PASSWORD: &str = "the-password-of-a-test-login";
 
 /// One of the two.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) flavour: Flavour,
     port: u16,
     /// Its standard input is closed with this process; the shell then stops the server.
@@ -39,20 +39,20 @@ macro_rules! on_both {
         mod mariadb {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(super::super::server::mariadb()).await;
+                super::$name($crate::provision::mysql_test_server::mariadb()).await;
             })*
         }
         mod mysql {
             $(#[tokio::test]
             async fn $name() {
-                if let Some(server) = super::super::server::mysql() {
+                if let Some(server) = $crate::provision::mysql_test_server::mysql() {
                     super::$name(server).await;
                 }
             })*
         }
     };
 }
-pub(super) use on_both;
+pub(crate) use on_both;
 
 /// A blueprint of a test's own.
 pub(super) struct Blueprint {
@@ -189,7 +189,7 @@ pub(super) fn apply_of<'a>(
 }
 
 impl Server {
-    pub(super) fn admin_login(&self) -> ServerLogin {
+    pub(crate) fn admin_login(&self) -> ServerLogin {
         ServerLogin {
             addr: format!("127.0.0.1:{}", self.port),
             tls: ServerTls::Disable,
@@ -199,17 +199,17 @@ impl Server {
         }
     }
 
-    pub(super) async fn admin(&self) -> Client {
+    pub(crate) async fn admin(&self) -> Client {
         self.login(ADMIN, ADMIN_PASSWORD, "mysql").await
     }
 
-    pub(super) async fn login(&self, user: &str, password: &str, database: &str) -> Client {
+    pub(crate) async fn login(&self, user: &str, password: &str, database: &str) -> Client {
         self.try_login(user, password, database)
             .await
             .unwrap_or_else(|error| panic!("{user}: {error:?}"))
     }
 
-    pub(super) async fn try_login(
+    pub(crate) async fn try_login(
         &self,
         user: &str,
         password: &str,
@@ -244,17 +244,17 @@ impl Server {
 }
 
 /// A plain session.
-pub(super) struct Client(MySqlConnection);
+pub(crate) struct Client(MySqlConnection);
 
 impl Client {
     /// One COM_QUERY.
-    pub(super) async fn run(&mut self, sql: &str) {
+    pub(crate) async fn run(&mut self, sql: &str) {
         self.try_run(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    pub(super) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         self.0
             .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
             .await
@@ -267,7 +267,7 @@ impl Client {
     }
 
     /// First column of the first row, as text; empty if it is NULL or there is no row.
-    pub(super) async fn value(&mut self, sql: &str) -> String {
+    pub(crate) async fn value(&mut self, sql: &str) -> String {
         let rows = self.0.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
         let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let value = |row: &sqlx::mysql::MySqlRow| {
@@ -316,7 +316,7 @@ pub(super) fn versions(texts: &[&str]) -> Vec<Version> {
         .collect()
 }
 
-pub(super) fn mariadb() -> &'static Server {
+pub(crate) fn mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let mariadbd = ["/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"]
@@ -331,7 +331,7 @@ pub(super) fn mariadb() -> &'static Server {
 }
 
 /// `None`, loudly, where Oracle's MySQL cannot be had.
-pub(super) fn mysql() -> Option<&'static Server> {
+pub(crate) fn mysql() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER
         .get_or_init(|| start_mysql(&["--skip-log-bin"]))
