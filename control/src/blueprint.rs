@@ -2,12 +2,14 @@
 //!
 //! - [`mod@compose`]: from the ledger's rows and the wire's statements to change sets. Pure.
 //! - [`exclude`]: migration tools' own history tables, which are no part of a blueprint.
+//! - [`mod@settle`]: from two snapshots and the wire's statements to versions. Pure.
 //! - [`snapshot`]: all objects of a MySQL schema at one moment.
 //! - [`mod@infer`]: from two snapshots to the DDL between them. Pure.
 
 mod compose;
 mod exclude;
 mod infer;
+mod settle;
 mod snapshot;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use time::OffsetDateTime;
 pub use self::compose::compose;
 pub use self::exclude::{Excluded, HISTORY_TABLES};
 pub use self::infer::{Inferred, Part, PartKind, TableText, infer};
+pub use self::settle::{Patience, Settled, Settlement, Settling, is_open, settle};
 pub use self::snapshot::Snapshot;
 
 /// A version of a blueprint: `1.<ordinal>`. Ordinal 0 is the empty one that a workspace is born

@@ -119,7 +119,7 @@ enum Command {
     /// Keys to the REST service
     #[command(subcommand, visible_alias = "apikeys")]
     ApiKeys(api_keys::Command),
-    /// Open psql on a workspace or tenant database
+    /// Open psql, or a MySQL client, on a workspace or tenant database
     Connect(connect::ConnectArgs),
     /// Address and key of the service
     #[command(subcommand)]

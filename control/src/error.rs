@@ -202,6 +202,10 @@ impl From<tenantsdb_codecs::feed::id::NameError> for Error {
 
 impl From<tenantsdb_codecs::feed::id::UnknownEngine> for Error {
     fn from(error: tenantsdb_codecs::feed::id::UnknownEngine) -> Self {
-        Self::new(Code::UnsupportedEngine, error.to_string())
+        let refused = Self::new(Code::UnsupportedEngine, error.to_string());
+        match error.0.eq_ignore_ascii_case("mariadb") {
+            true => refused.hint("MariaDB is the engine MySQL: the server says which of the two"),
+            false => refused,
+        }
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use tenantsdb_control::config::{Config, DEPLOY_WORKERS};
+use tenantsdb_control::config::{
+    Config, DEPLOY_WORKERS, MARIADB_ADDRESS, MYSQL_ADDRESS, check_address,
+};
 use tenantsdb_control::daemon::Daemon;
 use tenantsdb_control::init::init;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -76,6 +78,20 @@ struct Run {
         default_value = "127.0.0.1:6432"
     )]
     postgres_address: String,
+    /// host:port of the proxies for MySQL clients whose databases are on MariaDB.
+    #[arg(
+        long,
+        env = "TENANTSDB_MARIADB_ADDRESS",
+        default_value = MARIADB_ADDRESS
+    )]
+    mariadb_address: String,
+    /// host:port of the proxies for MySQL clients whose databases are on MySQL.
+    #[arg(
+        long,
+        env = "TENANTSDB_MYSQL_ADDRESS",
+        default_value = MYSQL_ADDRESS
+    )]
+    mysql_address: String,
     /// Tenants of one database server that a deployment works on at once.
     #[arg(
         long,
@@ -145,6 +161,11 @@ async fn serve(run: Run) -> anyhow::Result<()> {
         run.postgres_address,
         run.place.master_key_file,
     )?;
+    for address in [&run.mariadb_address, &run.mysql_address] {
+        check_address(address)?;
+    }
+    config.mariadb_address = run.mariadb_address;
+    config.mysql_address = run.mysql_address;
     config.deploy_workers = run.deploy_workers;
     config.server_ca = run.server_ca;
     let mut terminate = signal(SignalKind::terminate())?;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::secret::Secret;
 
 use crate::context::Context;
@@ -19,6 +20,22 @@ use crate::secret::random_bytes;
 pub fn new_id(prefix: &str) -> Result<String> {
     let bytes: [u8; 8] = random_bytes()?;
     Ok(format!("{prefix}_{:016x}", u64::from_be_bytes(bytes)))
+}
+
+/// Which of MySQL and MariaDB a server is, by the version it gives; `None` for other engines.
+pub(crate) fn flavour(engine: Engine, server_version: &str) -> Option<Flavour> {
+    match engine {
+        Engine::Postgres => None,
+        Engine::MySql => Some(Flavour::of_version(server_version)),
+    }
+}
+
+/// What people call such a server.
+pub(crate) fn server_kind(engine: Engine, flavour: Option<Flavour>) -> &'static str {
+    match flavour {
+        Some(Flavour::MariaDb) => "MariaDB",
+        Some(Flavour::MySql) | None => engine.name(),
+    }
 }
 
 /// What a client needs to connect through a proxy. The password is there only in the answer that
@@ -38,11 +55,18 @@ pub struct ConnectionString {
 }
 
 impl ConnectionString {
-    /// How to reach a database whose login has its own name; without password.
-    pub(crate) fn of(context: &Context, engine: Engine, database: &str) -> Self {
-        let address = match engine {
-            Engine::Postgres => &context.config.postgres_address,
-            Engine::MySql => &context.config.mysql_address,
+    /// How to reach a database whose login has its own name; without password. The proxies have a
+    /// door for each flavour of MySQL: they greet before they know who comes.
+    pub(crate) fn of(
+        context: &Context,
+        engine: Engine,
+        server_version: &str,
+        database: &str,
+    ) -> Self {
+        let address = match flavour(engine, server_version) {
+            None => &context.config.postgres_address,
+            Some(Flavour::MySql) => &context.config.mysql_address,
+            Some(Flavour::MariaDb) => &context.config.mariadb_address,
         };
         Self {
             engine,

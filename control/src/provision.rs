@@ -14,6 +14,8 @@ use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::secret::Secret;
 
 #[cfg(test)]
+pub(crate) use self::mysql::tests::server as mysql_test_server;
+#[cfg(test)]
 pub(crate) use self::postgres::tests::server as test_server;
 pub use self::table::{Column, Definition, Table};
 pub use self::types::{
@@ -258,6 +260,22 @@ impl Provisioner {
         }
     }
 
+    /// All objects of the template of version 1.`ordinal`, which must be there. MySQL only.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Refused`] on PostgreSQL.
+    pub async fn template_snapshot(
+        &self,
+        blueprint: &str,
+        ordinal: u32,
+    ) -> Result<Snapshot, Error> {
+        match &self.server {
+            Server::Postgres(_) => Err(mysql_only()),
+            Server::MySql(server) => server.template_snapshot(blueprint, ordinal).await,
+        }
+    }
+
     /// Which of these threads still run on the server: what they were at may take effect yet. MySQL
     /// only.
     ///
@@ -268,6 +286,18 @@ impl Provisioner {
         match &self.server {
             Server::Postgres(_) => Err(mysql_only()),
             Server::MySql(server) => server.threads_alive(threads).await,
+        }
+    }
+
+    /// Threads that execute something in the database just now, events among them. MySQL only.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Refused`] on PostgreSQL.
+    pub async fn threads_busy(&self, database: &str) -> Result<Vec<i64>, Error> {
+        match &self.server {
+            Server::Postgres(_) => Err(mysql_only()),
+            Server::MySql(server) => server.threads_busy(database).await,
         }
     }
 

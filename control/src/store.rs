@@ -16,6 +16,7 @@ mod migrate;
 pub(crate) mod proxies;
 pub(crate) mod routes;
 pub(crate) mod servers;
+pub(crate) mod snapshots;
 pub(crate) mod tenants;
 pub(crate) mod versions;
 
@@ -264,6 +265,17 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(
         index: column.to_owned(),
         source: error.into(),
     })
+}
+
+/// A column that holds JSON or NULL.
+pub(crate) fn json_opt<T: serde::de::DeserializeOwned>(
+    row: &Row,
+    column: &str,
+) -> Result<Option<T>, sqlx::Error> {
+    match row.try_get::<Option<String>, _>(column)? {
+        Some(_) => json(row, column).map(Some),
+        None => Ok(None),
+    }
 }
 
 /// A count or a revision as the store's integer.

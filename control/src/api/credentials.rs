@@ -45,13 +45,12 @@ pub(crate) async fn rotate(
     _: Nothing,
 ) -> Result<Issued<Changed<Credential>>> {
     let rotated = app::credentials::rotate(&context, &database).await?;
-    let connection = ConnectionString::of(&context, rotated.engine, &rotated.database);
     let repeatable = Changed {
         resource: Credential {
             database: rotated.database,
             user: rotated.user,
             generation: rotated.generation,
-            connection_string: connection,
+            connection_string: rotated.connection_string,
         },
         routed: rotated.routed,
     };

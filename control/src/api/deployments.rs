@@ -25,6 +25,9 @@ pub(crate) struct Deployment {
     /// The version that tenants are brought to.
     version: String,
     status: DeploymentStatus,
+    /// Whether statements that would lock a table for writing are refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    online: bool,
     /// Why nothing could be deployed at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
@@ -32,7 +35,7 @@ pub(crate) struct Deployment {
     total: u64,
     /// Tenants that were brought to the version.
     completed: u64,
-    /// Tenants that were not; what they have is whole.
+    /// Tenants that were not, those that need attention included.
     failed: u64,
     /// Tenants that had the version, or were deleted meanwhile.
     skipped: u64,
@@ -77,6 +80,10 @@ pub(crate) struct NewDeployment {
     all: bool,
     #[serde(default)]
     tenants: Vec<String>,
+    /// Refuse statements that would lock a table for writing: each ALTER is tried with
+    /// ALGORITHM=INSTANT, then INPLACE and LOCK=NONE. MySQL only.
+    #[serde(default)]
+    online: bool,
 }
 
 /// Which deployments, and which page of them.
@@ -124,6 +131,7 @@ pub(crate) async fn create(
         blueprint: new.blueprint,
         version: new.version,
         targets,
+        online: new.online,
     };
     let made = plan::create(&context, new).await?;
     Ok((StatusCode::ACCEPTED, Json(deployment(made))))
@@ -197,6 +205,7 @@ fn deployment(row: rows::Deployment) -> Deployment {
         blueprint: row.blueprint,
         version: version_name(row.ordinal),
         status: row.status,
+        online: row.online,
         error: (!row.reason.is_empty()).then_some(row.reason),
         total: row.total,
         completed: row.completed,

@@ -47,11 +47,12 @@ pub(crate) struct Server {
 pub(crate) struct NewServer {
     /// The address if left out.
     name: Option<String>,
-    /// `PostgreSQL`, in any case.
+    /// `PostgreSQL` or `MySQL`, in any case. MariaDB is `MySQL`: the server says which it is.
     engine: String,
     /// `host:port`.
     address: String,
-    /// A superuser.
+    /// An administrator: a superuser on PostgreSQL, an account with all privileges and the right to
+    /// grant them on MySQL.
     user: String,
     password: String,
     /// `disable` (the default), `require` or `verify-full`.

@@ -58,6 +58,12 @@ pub(crate) struct Database {
     reason: String,
     /// Whether the tenant's login may change the schema.
     allow_ddl: bool,
+    /// Whether it may empty tables by TRUNCATE. MySQL only: elsewhere it always may.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_truncate: bool,
+    /// Whether its server may ask clients for their local files. MySQL only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    allow_local_infile: bool,
     /// With the password in the answer that issued it, and nowhere else.
     connection_string: ConnectionString,
 }
@@ -72,6 +78,13 @@ pub(crate) struct NewTenant {
     /// Whether the tenant's login may change the schema.
     #[serde(default)]
     allow_ddl: bool,
+    /// Whether it may empty tables by TRUNCATE, for which MySQL wants the right to drop them. MySQL
+    /// only.
+    #[serde(default)]
+    allow_truncate: bool,
+    /// Whether its clients may LOAD DATA LOCAL. MySQL only.
+    #[serde(default)]
+    allow_local_infile: bool,
     external_id: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
@@ -117,6 +130,8 @@ pub(crate) async fn create(
         name: new.name,
         blueprint: new.blueprint,
         allow_ddl: new.allow_ddl,
+        allow_truncate: new.allow_truncate,
+        allow_local_infile: new.allow_local_infile,
         external_id: new.external_id,
         labels: new.labels,
         server: new.server,
@@ -249,7 +264,12 @@ fn tenant(context: &Context, full: Full) -> Tenant {
 
 fn database(context: &Context, row: rows::Database) -> Database {
     Database {
-        connection_string: ConnectionString::of(context, row.engine, &row.name),
+        connection_string: ConnectionString::of(
+            context,
+            row.engine,
+            &row.server_version,
+            &row.name,
+        ),
         blueprint: row.blueprint,
         engine: row.engine.name(),
         database: row.name,
@@ -258,5 +278,7 @@ fn database(context: &Context, row: rows::Database) -> Database {
         status: row.stage.as_str(),
         reason: row.reason,
         allow_ddl: row.allow_ddl,
+        allow_truncate: row.allow_truncate,
+        allow_local_infile: row.allow_local_infile,
     }
 }

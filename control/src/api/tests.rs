@@ -3,6 +3,7 @@
 mod feed;
 mod idempotency;
 mod lifecycle;
+mod mysql;
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};

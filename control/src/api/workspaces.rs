@@ -31,6 +31,8 @@ pub(crate) struct Workspace {
     blueprint: String,
     /// The blueprint's current version.
     version: String,
+    /// The name of the server that has it.
+    server: String,
     /// `creating`, `active`, `deleting` or `failed`.
     status: &'static str,
     /// Why it failed.
@@ -47,10 +49,13 @@ pub(crate) struct Workspace {
 pub(crate) struct NewWorkspace {
     /// `^[a-z][a-z0-9_]{0,25}$`.
     name: String,
-    /// `PostgreSQL`, in any case.
+    /// `PostgreSQL` or `MySQL`, in any case.
     engine: Option<String>,
     /// Another name of `engine`.
     database: Option<String>,
+    /// A server by name or id, instead of the one with most room. It has to be said where `MySQL`
+    /// could be a MySQL or a MariaDB server.
+    server: Option<String>,
 }
 
 /// What some tenant of the blueprint lacks.
@@ -71,6 +76,9 @@ pub(crate) struct Pending {
     ddl: String,
     captured_at: String,
     origin: Origin,
+    /// False where it could not be told afterwards whether the statement ran in a tenant, should
+    /// control or the server go down in its middle (MySQL only).
+    crash_safe: bool,
 }
 
 pub(super) fn routes() -> Routes {
@@ -100,7 +108,7 @@ pub(crate) async fn create(
             ));
         }
     };
-    let made = app::workspaces::create(&context, &new.name, engine).await?;
+    let made = app::workspaces::create(&context, &new.name, engine, new.server.as_deref()).await?;
     let repeatable = Changed {
         resource: workspace(&context, made.blueprint),
         routed: made.routed,
@@ -181,6 +189,7 @@ pub(crate) async fn diff(
             Pending {
                 id: format!("{name}:{version}:{}", pending.place),
                 version,
+                crash_safe: pending.crash_safe,
                 ddl: pending.statement.ddl,
                 captured_at: crate::store::timestamp(pending.statement.captured_at),
                 origin: pending.statement.origin,
@@ -196,10 +205,16 @@ fn workspace(context: &Context, row: rows::Blueprint) -> Workspace {
         blueprint: row.name.clone(),
         name: row.name,
         engine: row.engine.name(),
+        server: row.server,
         version: version_name(row.ordinal),
         status: row.stage.as_str(),
         reason: row.reason,
-        connection_string: ConnectionString::of(context, row.engine, &database),
+        connection_string: ConnectionString::of(
+            context,
+            row.engine,
+            &row.server_version,
+            &database,
+        ),
         database,
         created_at: row.created_at,
     }

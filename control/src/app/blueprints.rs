@@ -1,6 +1,7 @@
 //! Rules of blueprints: what they are now, and what tenants lack.
 
-use tenantsdb_codecs::feed::id::workspace_database;
+use tenantsdb_codecs::feed::id::{Engine, workspace_database};
+use tenantsdb_codecs::sql::mysql;
 
 use crate::blueprint::Statement;
 use crate::context::Context;
@@ -17,6 +18,8 @@ pub(crate) struct Pending {
     /// From 1, within the version.
     pub(crate) place: usize,
     pub(crate) statement: Statement,
+    /// Whether it can be told afterwards if it ran.
+    pub(crate) crash_safe: bool,
 }
 
 /// The blueprint of that name.
@@ -40,7 +43,7 @@ pub(crate) async fn tables(context: &Context, blueprint: &Blueprint) -> Result<V
 ///
 /// The workspace cannot be read: then nobody knows.
 pub(crate) async fn pending(context: &Context, name: &str) -> Result<Vec<Pending>> {
-    fetch(&mut *context.store.read().await?, name).await?;
+    let blueprint = fetch(&mut *context.store.read().await?, name).await?;
     let newest = seal(context, name).await?;
     let mut read = context.store.read().await?;
     let lowest = databases::ordinal_min(&mut read, name).await?.unwrap_or(0);
@@ -53,10 +56,20 @@ pub(crate) async fn pending(context: &Context, name: &str) -> Result<Vec<Pending
                 pending.push(Pending {
                     ordinal,
                     place,
+                    crash_safe: is_crash_safe(blueprint.engine, &statement.ddl),
                     statement,
                 });
             }
         }
     }
     Ok(pending)
+}
+
+/// On PostgreSQL a statement and its mark are one transaction, or the schema shows what became of
+/// it.
+pub(crate) fn is_crash_safe(engine: Engine, ddl: &str) -> bool {
+    match engine {
+        Engine::Postgres => true,
+        Engine::MySql => mysql::is_crash_safe(ddl),
+    }
 }

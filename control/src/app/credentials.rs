@@ -3,12 +3,14 @@
 //! The proxies take the new verifier first, then the server; when both have it the sessions of the
 //! old password are ended. A crash between leaves a login that is not applied, see `recover`.
 
-use tenantsdb_codecs::feed::id::{DatabaseName, Engine};
+use tenantsdb_codecs::feed::id::DatabaseName;
+use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::secret::Secret;
 
 use crate::context::{Context, Lock};
 use crate::error::{Error, Result};
 use crate::feed::Routed;
+use crate::name::{ConnectionString, flavour};
 use crate::provision::Provisioner;
 use crate::store::blueprints::Stage;
 use crate::store::databases::Database;
@@ -21,7 +23,8 @@ use super::{password, seal, workspaces};
 
 /// A credential that was made, and what its asker is told once.
 pub(crate) struct Rotated {
-    pub(crate) engine: Engine,
+    /// Without the password.
+    pub(crate) connection_string: ConnectionString,
     pub(crate) database: String,
     pub(crate) user: String,
     pub(crate) generation: u64,
@@ -47,9 +50,10 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
         Owner::Tenant(name) => Lock::Tenant(name.clone()),
     };
     let _alone = context.locks.lock(lock).await;
-    let new = password::new()?;
+    let flavour = flavour_of(&mut *context.store.read().await?, &owner, database).await?;
+    let new = password::new(flavour)?;
     let mut write = context.store.write().await?;
-    let (engine, server_id) = match &owner {
+    let (engine, server_id, server_version) = match &owner {
         Owner::Workspace(name) => {
             let blueprint = workspaces::fetch(&mut write, name).await?;
             if blueprint.stage != Stage::Active {
@@ -57,13 +61,17 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
             }
             logins::rotate(&mut write, blueprint.engine, database, &new.verifier).await?;
             put_workspace(&mut write, &blueprint).await?;
-            (blueprint.engine, blueprint.server_id)
+            (
+                blueprint.engine,
+                blueprint.server_id,
+                blueprint.server_version,
+            )
         }
         Owner::Tenant(_) => {
             let (tenant, row) = tenant_database(&mut write, database).await?;
             logins::rotate(&mut write, row.engine, database, &new.verifier).await?;
             put_tenant(&mut write, &row, tenant.status).await?;
-            (row.engine, row.server_id)
+            (row.engine, row.server_id, row.server_version)
         }
     };
     let login = logins::of_database(&mut write, engine, database)
@@ -76,13 +84,14 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
         .await
         .map_err(|error| error.hint("the old password is void; rotate again for one to use"))?;
     applied(context, engine, database).await?;
+    warm(context, &server_id, database, &new.password).await;
     tracing::info!(
         database,
         generation = login.generation,
         "credential rotated"
     );
     Ok(Rotated {
-        engine,
+        connection_string: ConnectionString::of(context, engine, &server_version, database),
         database: database.to_owned(),
         user: login.username,
         generation: login.generation,
@@ -91,12 +100,40 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
     })
 }
 
+async fn flavour_of(conn: &mut Conn, owner: &Owner, database: &str) -> Result<Option<Flavour>> {
+    match owner {
+        Owner::Workspace(name) => Ok(workspaces::fetch(conn, name).await?.flavour()),
+        Owner::Tenant(_) => {
+            let (_, row) = tenant_database(conn, database).await?;
+            Ok(flavour(row.engine, &row.server_version))
+        }
+    }
+}
+
 async fn tell_server(context: &Context, server_id: &str, login: &logins::Login) -> Result<()> {
     let provisioner: Provisioner = context.provisioner(server_id).await?;
     provisioner
         .login_rotate(&login.username, &login.verifier)
         .await?;
     Ok(provisioner.terminate(&login.database).await?)
+}
+
+/// Logs in once with a password that was just issued, so that MySQL's `caching_sha2_password` lets
+/// the proxies in by proof from then on. Without it the first client has to send its password, so a
+/// failure is nobody's concern.
+pub(crate) async fn warm(
+    context: &Context,
+    server_id: &str,
+    user: &str,
+    password: &Secret<String>,
+) {
+    let warmed = async {
+        let provisioner = context.provisioner(server_id).await?;
+        Ok::<(), Error>(provisioner.login_warm(user, password).await?)
+    };
+    if let Err(error) = warmed.await {
+        tracing::info!(user, %error, "the server does not know the new password by its hash yet");
+    }
 }
 
 async fn tenant_database(conn: &mut Conn, name: &str) -> Result<(Tenant, Database)> {

@@ -31,7 +31,7 @@ pub(crate) async fn put_tenant(
         logins: logins.iter().map(logins::Login::route).collect(),
         limits: Limits::default(),
         pool_mode: PoolMode::default(),
-        local_infile: false,
+        local_infile: database.allow_local_infile,
     };
     routes::put(write, &route).await
 }

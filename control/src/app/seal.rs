@@ -3,18 +3,20 @@
 //! The ledger in the workspace says what took effect, the captures say in which words. All unsealed
 //! rows are read in one snapshot; each transaction makes one version, in the order of commits. The
 //! store commits first and the ledger is marked afterwards: what a crash leaves unmarked is read
-//! again and known by its transaction.
+//! again and known by its transaction. MySQL has no ledger, see [`mod@mysql`].
+
+mod mysql;
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tenantsdb_codecs::feed::capture::Capture;
-use tenantsdb_codecs::feed::id::{DatabaseName, workspace_database};
+use tenantsdb_codecs::feed::id::{DatabaseName, Engine, workspace_database};
 
-use crate::blueprint::{ChangeSet, Excluded, LedgerRow, compose, version_name};
+use crate::blueprint::{ChangeSet, Excluded, LedgerRow, Patience, compose, version_name};
 use crate::context::{Context, Lock};
 use crate::error::{Error, Result};
-use crate::store::blueprints::{self, Stage};
+use crate::store::blueprints::{self, Blueprint, Stage};
 use crate::store::{Write, captures, now, versions};
 
 /// How long rows that no capture speaks of are left alone, once: the proxy's capture of them is
@@ -27,16 +29,43 @@ const CAPTURE_GRACE: Duration = Duration::from_millis(500);
 ///
 /// The workspace's server cannot be reached: then nobody knows what is pending.
 pub(crate) async fn seal(context: &Context, blueprint: &str) -> Result<u32> {
-    let sealed = match attempt(context, blueprint, true).await {
+    let sealed = match attempt(context, blueprint, Patience::Waits).await {
         Ok(None) => {
             tokio::time::sleep(CAPTURE_GRACE).await;
-            attempt(context, blueprint, false).await
+            attempt(context, blueprint, Patience::Over).await
         }
         other => other,
     };
+    concluded(context, blueprint, sealed).await
+}
+
+/// Seals what a capture that has just come explains. On MySQL others may follow that a proxy had to
+/// keep, and what they will explain is left for them; only what came of a CALL and the like, which
+/// no other will tell, is sealed at once.
+async fn seal_captured(context: &Context, blueprint: &str, capture: &Capture) -> Result<u32> {
+    let row = blueprints::fetch(&mut *context.store.read().await?, blueprint).await?;
+    if row.is_none_or(|row| row.engine == Engine::Postgres) {
+        return seal(context, blueprint).await;
+    }
+    let mut sealed = attempt(context, blueprint, Patience::Partial).await;
+    if matches!(sealed, Ok(None))
+        && mysql::is_opaque(capture)
+        && mysql::is_alone(context, blueprint, &capture.id).await?
+    {
+        tokio::time::sleep(CAPTURE_GRACE).await;
+        sealed = attempt(context, blueprint, Patience::Over).await;
+    }
+    concluded(context, blueprint, sealed).await
+}
+
+/// The newest ordinal, also if the sealing was put off.
+async fn concluded(context: &Context, blueprint: &str, sealed: Result<Option<u32>>) -> Result<u32> {
     match sealed {
         Ok(Some(ordinal)) => Ok(ordinal),
-        Ok(None) => Err(Error::internal("a sealing that does not wait was put off")),
+        Ok(None) => blueprints::fetch(&mut *context.store.read().await?, blueprint)
+            .await?
+            .map(|row| row.ordinal)
+            .ok_or_else(|| Error::not_found("workspace", blueprint)),
         Err(error) => {
             context
                 .metrics
@@ -59,12 +88,14 @@ pub(crate) async fn capture(context: &Context, capture: &Capture) -> Result<Stri
     captures::insert(&mut write, blueprint, capture).await?;
     write.commit().await?;
     context.metrics.captures.fetch_add(1, Ordering::Relaxed);
-    seal(context, blueprint).await.map(version_name)
+    seal_captured(context, blueprint, capture)
+        .await
+        .map(version_name)
 }
 
 /// One pass; `None` if it is worth to wait for captures that are on their way. The lock is not held
 /// meanwhile, so that a capture that comes is sealed at once.
-async fn attempt(context: &Context, name: &str, may_wait: bool) -> Result<Option<u32>> {
+async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Option<u32>> {
     let _alone = context.locks.lock(Lock::Sealing(name.to_owned())).await;
     let mut read = context.store.read().await?;
     let blueprint = blueprints::fetch(&mut read, name)
@@ -73,9 +104,51 @@ async fn attempt(context: &Context, name: &str, may_wait: bool) -> Result<Option
     if blueprint.stage != Stage::Active {
         return Err(not_active(name, blueprint.stage));
     }
-    // Before the ledger: what these announce is then in the rows for certain, and they are spent.
-    let captures = captures::unspent(&mut read, name).await?;
     drop(read);
+    match blueprint.engine {
+        Engine::Postgres => {
+            let may_wait = patience == Patience::Waits;
+            attempt_postgres(context, &blueprint, may_wait).await
+        }
+        Engine::MySql => mysql::attempt(context, &blueprint, patience).await,
+    }
+}
+
+/// Makes a version of what replaying the newest one, 1.`ordinal`, does not give. Gives the newest
+/// ordinal then, which is the same where there is nothing to be done. MySQL only: a ledger knows in
+/// which order things happened.
+pub(crate) async fn correct(context: &Context, blueprint: &Blueprint, ordinal: u32) -> Result<u32> {
+    match blueprint.engine {
+        Engine::Postgres => Ok(ordinal),
+        Engine::MySql => {
+            let lock = Lock::Sealing(blueprint.name.clone());
+            let _alone = context.locks.lock(lock).await;
+            mysql::correct(context, &blueprint.name, ordinal).await
+        }
+    }
+}
+
+/// Says that there are new versions, if there are.
+fn note(context: &Context, before: &Blueprint, ordinal: u32) {
+    let made = ordinal.saturating_sub(before.ordinal);
+    if made > 0 {
+        context
+            .metrics
+            .versions_sealed
+            .fetch_add(made.into(), Ordering::Relaxed);
+        let version = version_name(ordinal);
+        tracing::info!(blueprint = before.name, version, "sealed");
+    }
+}
+
+async fn attempt_postgres(
+    context: &Context,
+    blueprint: &Blueprint,
+    may_wait: bool,
+) -> Result<Option<u32>> {
+    let name = &blueprint.name;
+    // Before the ledger: what these announce is then in the rows for certain, and they are spent.
+    let captures = captures::unspent(&mut *context.store.read().await?, name).await?;
     let provisioner = context.provisioner(&blueprint.server_id).await?;
     let database = workspace_database(name);
     let rows = provisioner.ledger_read(&database).await?;
@@ -93,14 +166,7 @@ async fn attempt(context: &Context, name: &str, may_wait: bool) -> Result<Option
     let mut write = context.store.write().await?;
     let ordinal = record(&mut write, name, &sets, &captures).await?;
     write.commit().await?;
-    let made = ordinal.saturating_sub(blueprint.ordinal);
-    if made > 0 {
-        context
-            .metrics
-            .versions_sealed
-            .fetch_add(made.into(), Ordering::Relaxed);
-        tracing::info!(blueprint = name, version = version_name(ordinal), "sealed");
-    }
+    note(context, blueprint, ordinal);
     let ids: Vec<i64> = sets
         .iter()
         .flat_map(|set| &set.ledger_ids)

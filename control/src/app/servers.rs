@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::ServerTls;
+use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::secret::Secret;
 
 use crate::config::check_address;
 use crate::context::Context;
 use crate::error::{Code, Error, Result};
-use crate::name::new_id;
+use crate::name::{new_id, server_kind};
 use crate::provision::{Provisioner, ServerLogin};
+use crate::store::blueprints::Blueprint;
 use crate::store::servers::{self, Server};
 use crate::store::{self, Conn};
 
@@ -42,7 +44,10 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
         password: new.password.clone(),
         ca: context.config.server_ca.clone(),
     };
-    let facts = Provisioner::new(new.engine, login).register().await?;
+    let facts = Provisioner::new(new.engine, login)
+        .register()
+        .await
+        .map_err(|error| not_registered(&new, error.into()))?;
     let id = new_id("srv")?;
     let server = Server {
         password: context.master_key.seal(&id, &new.password)?,
@@ -71,6 +76,17 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
     Ok(server)
 }
 
+/// Says what the administrator of a MySQL server needs, where that may be what is missing.
+fn not_registered(new: &NewServer, error: Error) -> Error {
+    if new.engine != Engine::MySql || error.code() != Code::ServerRefused {
+        return error;
+    }
+    error.hint(format!(
+        "the administrator needs GRANT ALL PRIVILEGES ON *.* TO '{}'@'…' WITH GRANT OPTION",
+        new.user
+    ))
+}
+
 /// Forgets a server that nothing is placed on. What is on it stays as it is.
 pub(crate) async fn delete(context: &Context, id_or_name: &str) -> Result<()> {
     let mut write = context.store.write().await?;
@@ -95,20 +111,81 @@ pub(crate) async fn fetch(conn: &mut Conn, id_or_name: &str) -> Result<Server> {
         .ok_or_else(|| Error::not_found("server", id_or_name))
 }
 
-/// A server for one more database: the one that was named, or the one with most room.
-pub(crate) async fn place(conn: &mut Conn, engine: Engine, named: Option<&str>) -> Result<Server> {
-    let Some(named) = named else {
-        return servers::roomiest(conn, engine).await?.ok_or_else(|| {
-            Error::new(Code::NoServer, format!("no {engine} server has room"))
-                .hint("register one with `tdb servers add`")
-        });
+/// A server for a workspace: the one that was named, or the one with most room.
+pub(crate) async fn place_workspace(
+    conn: &mut Conn,
+    engine: Engine,
+    named: Option<&str>,
+) -> Result<Server> {
+    if let Some(named) = named {
+        return place_named(conn, engine, None, named).await;
+    }
+    let mut fitting = servers::with_room(conn, engine).await?.into_iter();
+    let Some(first) = fitting.next() else {
+        return Err(no_room(engine, None));
     };
+    let flavour = first.flavour();
+    if let Some(other) = fitting.find(|server| server.flavour() != flavour) {
+        return Err(Error::invalid(format!(
+            "there are MySQL and MariaDB servers, for example \"{}\" and \"{}\": a blueprint \
+             is for one of the two",
+            first.name, other.name
+        ))
+        .hint("say on which server the workspace is to be: `--server NAME`"));
+    }
+    Ok(first)
+}
+
+/// A server for one more tenant of a blueprint: the one that was named, or the one with most room.
+/// It is of the flavour that the workspace's server is: what was designed on MySQL may mean
+/// something else on MariaDB, or nothing.
+pub(crate) async fn place(
+    conn: &mut Conn,
+    blueprint: &Blueprint,
+    named: Option<&str>,
+) -> Result<Server> {
+    let flavour = blueprint.flavour();
+    if let Some(named) = named {
+        return place_named(conn, blueprint.engine, flavour, named).await;
+    }
+    let fitting = servers::with_room(conn, blueprint.engine).await?;
+    let mut fitting = fitting
+        .into_iter()
+        .filter(|server| server.flavour() == flavour);
+    fitting
+        .next()
+        .ok_or_else(|| no_room(blueprint.engine, flavour))
+}
+
+fn no_room(engine: Engine, flavour: Option<Flavour>) -> Error {
+    let kind = server_kind(engine, flavour);
+    Error::new(Code::NoServer, format!("no {kind} server has room"))
+        .hint("register one with `tdb servers add`")
+}
+
+async fn place_named(
+    conn: &mut Conn,
+    engine: Engine,
+    flavour: Option<Flavour>,
+    named: &str,
+) -> Result<Server> {
     let server = fetch(conn, named).await?;
     if server.engine != engine {
         return Err(Error::invalid(format!(
             "server \"{named}\" is {}, the blueprint is {engine}",
             server.engine
         )));
+    }
+    if flavour.is_some() && server.flavour() != flavour {
+        let wanted = server_kind(engine, flavour);
+        return Err(Error::new(
+            Code::NoServer,
+            format!(
+                "server \"{named}\" is {}, the blueprint's workspace is on {wanted}",
+                server_kind(engine, server.flavour())
+            ),
+        )
+        .hint(format!("name a {wanted} server, or leave it out")));
     }
     if server
         .capacity

@@ -4,10 +4,11 @@ use tenantsdb_codecs::feed::id::workspace_database;
 
 use crate::context::{Context, Lock};
 use crate::error::{Code, Error, Result};
+use crate::provision;
 use crate::store::blueprints::{self, Blueprint};
 use crate::store::versions;
 
-use super::seal::seal;
+use super::seal::{correct, seal};
 
 /// The workspace may move on while its schema is compared; then the newer version is looked at.
 const VERIFY_ATTEMPTS_MAX: u32 = 5;
@@ -37,7 +38,10 @@ pub(crate) async fn verify(context: &Context, blueprint: &Blueprint) -> Result<u
                 return Ok(ordinal);
             }
             Err(error) => {
-                let newest = seal(context, name).await?;
+                let mut newest = seal(context, name).await?;
+                if newest == ordinal && matches!(error, provision::Error::NotDeployable(_)) {
+                    newest = correct(context, blueprint, ordinal).await?;
+                }
                 if newest == ordinal {
                     return Err(error.into());
                 }
@@ -69,7 +73,15 @@ pub(crate) async fn ensure(
     }
     let versions = versions::up_to(&mut *context.store.read().await?, blueprint, ordinal).await?;
     let provisioner = context.provisioner(server_id).await?;
-    provisioner.template_ensure(blueprint, &versions).await?;
+    let found = provisioner.template_ensure(blueprint, &versions).await?;
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut write = context.store.write().await?;
+    for (ordinal, place, probe) in &found {
+        versions::probe_set(&mut write, blueprint, (*ordinal, *place), probe).await?;
+    }
+    write.commit().await?;
     Ok(())
 }
 

@@ -10,9 +10,10 @@ use crate::context::{Context, Lock};
 use crate::error::{Error, Result};
 use crate::feed::Routed;
 use crate::store::blueprints::{self, Blueprint, Stage};
-use crate::store::{Conn, logins, routes};
+use crate::store::servers::Server;
+use crate::store::{Conn, logins, routes, snapshots};
 
-use super::{password, routes::put_workspace, seal, servers, template};
+use super::{credentials, password, routes::put_workspace, seal, servers, template};
 
 /// A workspace that was made, and what its maker is told once.
 pub(crate) struct Made {
@@ -22,15 +23,20 @@ pub(crate) struct Made {
 }
 
 /// Makes a workspace and its blueprint at version 1.0.
-pub(crate) async fn create(context: &Context, name: &str, engine: Engine) -> Result<Made> {
+pub(crate) async fn create(
+    context: &Context,
+    name: &str,
+    engine: Engine,
+    server: Option<&str>,
+) -> Result<Made> {
     check_blueprint(name)?;
     let _alone = context.locks.lock(Lock::Workspace(name.to_owned())).await;
-    let new = password::new()?;
+    let mut read = context.store.read().await?;
+    let server = plan(&mut read, name, engine, server).await?;
+    drop(read);
+    let new = password::new(server.flavour())?;
     let mut write = context.store.write().await?;
-    if let Some(there) = blueprints::fetch(&mut write, name).await? {
-        return Err(taken(&there));
-    }
-    let server = servers::place(&mut write, engine, None).await?;
+    let server = plan(&mut write, name, engine, Some(&server.id)).await?;
     blueprints::insert(&mut write, name, engine, &server.id).await?;
     logins::insert(&mut write, engine, &workspace_database(name), &new.verifier).await?;
     write.commit().await?;
@@ -41,6 +47,8 @@ pub(crate) async fn create(context: &Context, name: &str, engine: Engine) -> Res
             return Err(error);
         }
     };
+    let database = workspace_database(name);
+    credentials::warm(context, &server.id, &database, &new.password).await;
     let routed = context.feed.wait_routed(rev).await;
     tracing::info!(workspace = name, server = server.name, "workspace made");
     Ok(Made {
@@ -48,6 +56,14 @@ pub(crate) async fn create(context: &Context, name: &str, engine: Engine) -> Res
         password: new.password,
         routed,
     })
+}
+
+/// Whether it may be made, and where.
+async fn plan(conn: &mut Conn, name: &str, engine: Engine, server: Option<&str>) -> Result<Server> {
+    if let Some(there) = blueprints::fetch(conn, name).await? {
+        return Err(taken(&there));
+    }
+    servers::place_workspace(conn, engine, server).await
 }
 
 /// Makes on the server what the row says, and opens the workspace. May be repeated. The lock is the
@@ -64,7 +80,15 @@ pub(crate) async fn finish(context: &Context, name: &str) -> Result<u64> {
     template::ensure_roles(context, name, &blueprint.server_id).await?;
     let provisioner = context.provisioner(&blueprint.server_id).await?;
     provisioner.workspace_create(name, &login.verifier).await?;
+    // Nobody was in it yet: this is what version 1.0 has.
+    let snapshot = match blueprint.engine {
+        Engine::Postgres => None,
+        Engine::MySql => Some(provisioner.snapshot(&database).await?),
+    };
     let mut write = context.store.write().await?;
+    if let Some(snapshot) = &snapshot {
+        snapshots::put(&mut write, name, snapshot).await?;
+    }
     blueprints::stage_set(&mut write, name, Stage::Active, "").await?;
     logins::applied_set(&mut write, blueprint.engine, &database, true).await?;
     put_workspace(&mut write, &blueprint).await?;

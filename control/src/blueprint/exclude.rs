@@ -68,6 +68,13 @@ impl Excluded {
             name_matches && wanted.is_none_or(|wanted| wanted == schema)
         })
     }
+
+    /// The same for a name that was folded to lower case.
+    #[must_use]
+    pub fn table_in_any_case(&self, schema: &str, name: &str) -> bool {
+        let lower = |pattern: &String| pattern.to_lowercase();
+        Self::new(self.patterns.iter().map(lower)).table(schema, &name.to_lowercase())
+    }
 }
 
 #[cfg(test)]

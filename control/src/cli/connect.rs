@@ -1,4 +1,6 @@
-//! `tdb connect`: becomes psql on a database.
+//! `tdb connect`: becomes psql on a database, or what the database's engine has for it.
+
+mod mysql;
 
 use std::ffi::OsString;
 use std::io;
@@ -16,9 +18,9 @@ use super::error::Error;
 pub(super) struct ConnectArgs {
     /// The database: BLUEPRINT__TENANT, or NAME_dev for a workspace
     database: String,
-    /// What to pass on to psql, for example: -- -c 'SELECT 1'
-    #[arg(last = true, value_name = "PSQL ARGUMENTS")]
-    psql: Vec<OsString>,
+    /// What to pass on to psql (for example: -- -c 'SELECT 1'), or to mariadb or mysql (-- --ssl)
+    #[arg(last = true, value_name = "CLIENT ARGUMENTS")]
+    client: Vec<OsString>,
 }
 
 // === impl ConnectArgs ===
@@ -28,7 +30,7 @@ impl ConnectArgs {
         format!("Connecting to '{}'", self.database)
     }
 
-    /// Replaces this process by psql; returns only if that cannot be done.
+    /// Replaces this process by the client; returns only if that cannot be done.
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
         let name =
             DatabaseName::parse(&self.database).ok_or_else(|| not_a_database(&self.database))?;
@@ -40,15 +42,22 @@ impl ConnectArgs {
             Some(kept) => kept,
             None => {
                 let looked_up = look_up(&name, &self.database, session).await?;
+                let (client, variable) = match is_mysql(&looked_up) {
+                    true => ("the client", "MYSQL_PWD"),
+                    false => ("psql", "PGPASSWORD"),
+                };
                 session.note(&format!(
-                    "! No password for {} is kept here: psql asks for it, or takes PGPASSWORD\n  \
-                     → a new one: tdb credentials rotate {}",
+                    "! No password for {} is kept here: {client} asks for it, or takes \
+                     {variable}\n  → a new one: tdb credentials rotate {}",
                     self.database, self.database
                 ))?;
                 looked_up
             }
         };
-        Err(not_started(&psql(&connection_string, &self.psql)?.exec()))
+        if is_mysql(&connection_string) {
+            return Err(mysql::become_client(&connection_string, &self.client));
+        }
+        Err(not_started(&psql(&connection_string, &self.client)?.exec()))
     }
 }
 
@@ -84,8 +93,12 @@ async fn look_up(
     })
 }
 
-/// psql with the password in its environment, where other users' process lists do not show it.
-fn psql(connection_string: &str, args: &[OsString]) -> Result<Command, Error> {
+fn is_mysql(connection_string: &str) -> bool {
+    connection_string.starts_with("mysql://")
+}
+
+/// A connection string taken apart into the one without password, and the password.
+fn without_password(connection_string: &str) -> Result<(Url, Option<String>), Error> {
     let mut url = Url::parse(connection_string).map_err(|_| {
         Error::local(
             "the connection string is no URL",
@@ -95,6 +108,12 @@ fn psql(connection_string: &str, args: &[OsString]) -> Result<Command, Error> {
     let password = url.password().map(percent_decoded);
     // Fails for URLs without a host, which have no password either.
     let _ = url.set_password(None);
+    Ok((url, password))
+}
+
+/// psql with the password in its environment, where other users' process lists do not show it.
+fn psql(connection_string: &str, args: &[OsString]) -> Result<Command, Error> {
+    let (url, password) = without_password(connection_string)?;
     let mut command = Command::new("psql");
     command.arg(format!("--dbname={url}")).args(args);
     if let Some(password) = password {

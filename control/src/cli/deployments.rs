@@ -15,6 +15,15 @@ use crate::client::requests::DeploymentCreate;
 use crate::client::types::{Deployment, DeploymentResult};
 use crate::client::{Client, Paging, Reply};
 
+/// The status of a database in which nothing is run until a person has looked.
+const ATTENTION: &str = "needs_attention";
+/// What that person does.
+const WHAT_TO_DO: &str = "\
+→ needs attention: nothing is run there any more. Look at its objects, and put its table
+  _tenantsdb right: state = 'done' in the row of a statement that took effect (step is its place
+  in the version), no row for one that did not, no rows of versions that it does not have. Then
+  deploy again.";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Bring tenants to a version of their blueprint
@@ -40,6 +49,10 @@ pub(super) struct CreateArgs {
     /// These tenants
     #[arg(long = "tenant", value_name = "TENANT", num_args = 1.., id = "tenants")]
     tenants: Vec<String>,
+    /// Refuse what would lock a table for writing: ALTER by ALGORITHM=INSTANT, else INPLACE with
+    /// LOCK=NONE, else not at all (MySQL)
+    #[arg(long)]
+    online: bool,
     /// Follow it to its end; exit code 1 if it fails for any tenant
     #[arg(long, short)]
     watch: bool,
@@ -126,6 +139,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
         version: args.version,
         all: args.all,
         tenants: args.tenants,
+        online: args.online,
     };
     let reply = client.deployment_create(&wanted).await?;
     let deployment = &reply.value;
@@ -286,11 +300,14 @@ fn failures_text(deployment: &Deployment) -> String {
     for result in deployment
         .results
         .iter()
-        .filter(|result| result.status == "failed")
+        .filter(|result| matches!(result.status.as_str(), "failed" | ATTENTION))
     {
         // The tenant's own database name is the one thing that differs in otherwise equal texts.
         let database = format!("{}__{}", deployment.blueprint, result.tenant);
-        let signature = failure(result).replace(&database, "DATABASE");
+        let mut signature = failure(result).replace(&database, "DATABASE");
+        if result.status == ATTENTION {
+            signature = format!("{signature}\n{WHAT_TO_DO}");
+        }
         groups.entry(signature).or_default().push(&result.tenant);
     }
     if groups.is_empty() {
@@ -400,6 +417,21 @@ Failures:
     ADD phone TEXT
 "
         );
+    }
+
+    #[test]
+    fn what_needs_attention_says_what_to_do() {
+        let deployment = Deployment {
+            blueprint: "myapp".to_owned(),
+            results: vec![result("acme", ATTENTION, Some("its marker says 1.9"))],
+            ..Default::default()
+        };
+        let text = failures_text(&deployment);
+        assert!(
+            text.contains("1 tenant: acme\n    42701: its marker says 1.9"),
+            "{text}"
+        );
+        assert!(text.contains("\n    → needs attention: "), "{text}");
     }
 
     #[test]

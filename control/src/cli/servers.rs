@@ -34,13 +34,14 @@ pub(super) struct AddArgs {
     /// A name to speak of it by
     #[arg(long)]
     name: Option<String>,
-    /// What it runs: PostgreSQL
+    /// What it runs: PostgreSQL or MySQL (which MariaDB is, too: the server says which)
     #[arg(long)]
     engine: String,
     /// Where it listens
     #[arg(long, value_name = "HOST:PORT")]
     address: String,
-    /// Admin login; a superuser on PostgreSQL
+    /// Admin login: a superuser on PostgreSQL, an account with ALL PRIVILEGES and GRANT OPTION on
+    /// MySQL
     #[arg(long)]
     user: String,
     /// File that holds the admin password

@@ -52,6 +52,12 @@ pub(super) struct CreateArgs {
     /// Let its login change the schema of its database
     #[arg(long)]
     allow_ddl: bool,
+    /// Let its login truncate tables (MySQL, where that takes the right to drop them)
+    #[arg(long)]
+    allow_truncate: bool,
+    /// Let its clients load local files with LOAD DATA LOCAL (MySQL)
+    #[arg(long)]
+    allow_local_infile: bool,
     /// The customer's id in your own books
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
@@ -129,6 +135,8 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
         name: args.name,
         blueprint: args.blueprint,
         allow_ddl: args.allow_ddl,
+        allow_truncate: args.allow_truncate,
+        allow_local_infile: args.allow_local_infile,
         external_id: args.external_id,
         labels: args.labels.into_iter().collect(),
         server: args.server,
@@ -142,8 +150,12 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
         .find(|database| database.blueprint == tenant.blueprint);
     let database = issued.cloned().unwrap_or_default();
     let connection = database.connection_string.as_deref().unwrap_or_default();
+    let client = match database.engine.as_str() {
+        "MySQL" => "a MySQL client",
+        _ => "psql",
+    };
     let text = format!(
-        "✓ Tenant '{}' created\n\n{}\n  → open psql on it: tdb connect {}\n",
+        "✓ Tenant '{}' created\n\n{}\n  → open {client} on it: tdb connect {}\n",
         created.name,
         text(created),
         database.database
@@ -208,6 +220,22 @@ fn database_text(database: &TenantDatabase) -> String {
         (
             "schema changes",
             if database.allow_ddl { "allowed" } else { "" },
+        ),
+        (
+            "truncate",
+            if database.allow_truncate {
+                "allowed"
+            } else {
+                ""
+            },
+        ),
+        (
+            "local infile",
+            if database.allow_local_infile {
+                "allowed"
+            } else {
+                ""
+            },
         ),
         ("reason", &database.reason),
         (

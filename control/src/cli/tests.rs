@@ -149,6 +149,24 @@ async fn the_main_commands_ask_for_what_they_say() {
             json!({ "name": "myapp", "engine": "PostgreSQL" }),
         ),
         (
+            "workspaces create --name myapp --database MySQL --server maria",
+            "POST /v1/workspaces",
+            json!({ "name": "myapp", "engine": "MySQL", "server": "maria" }),
+        ),
+        (
+            "tenants create --name acme --blueprint myapp --allow-truncate --allow-local-infile",
+            "POST /v1/tenants",
+            json!({
+                "name": "acme", "blueprint": "myapp",
+                "allow_truncate": true, "allow_local_infile": true,
+            }),
+        ),
+        (
+            "deployments create --blueprint myapp --all --online",
+            "POST /v1/deployments",
+            json!({ "blueprint": "myapp", "all": true, "online": true }),
+        ),
+        (
             "workspaces diff myapp",
             "GET /v1/workspaces/myapp/diff",
             Value::Null,
@@ -509,6 +527,31 @@ async fn connect_knows_a_database_by_its_name() {
     assert!(ran.err.contains("BLUEPRINT__TENANT"), "{}", ran.err);
     assert_eq!(home.tdb("connect myapp__nobody").await.code, 3);
     assert_eq!(fake.lines(), ["GET /v1/tenants/nobody"]);
+}
+
+#[tokio::test]
+async fn a_mysql_tenant_is_told_of_a_mysql_client() {
+    let fake = Fake::start(|line, nth| {
+        let (status, mut answer) = healthy(line, nth);
+        answer["databases"][0]["engine"] = json!("MySQL");
+        answer["databases"][0]["allow_truncate"] = json!(true);
+        (status, answer)
+    })
+    .await;
+    let ran = Home::new(&fake.url)
+        .tdb("tenants create --name acme --blueprint myapp --no-save")
+        .await;
+    assert!(
+        ran.out
+            .contains("open a MySQL client on it: tdb connect myapp__acme"),
+        "{}",
+        ran.out
+    );
+    assert!(
+        ran.out.contains("truncate:           allowed"),
+        "{}",
+        ran.out
+    );
 }
 
 #[tokio::test]

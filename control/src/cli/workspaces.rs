@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::credentials::Keep;
 use super::error::Error;
 use super::{ListArgs, Session, credentials, print};
+use crate::client::requests::WorkspaceCreate;
 use crate::client::types::{Diff, PendingStatement, Workspace};
 
 #[derive(Debug, Subcommand)]
@@ -38,9 +39,13 @@ pub(super) struct CreateArgs {
     /// Its name, and the name of its blueprint
     #[arg(long)]
     name: String,
-    /// The database engine: PostgreSQL
+    /// The database engine: PostgreSQL or MySQL (which MariaDB is, too)
     #[arg(long, value_name = "ENGINE")]
     database: String,
+    /// The server to put it on, by id or name; chosen for you if left out. Tenants go to servers of
+    /// the same kind, so say it where there are MySQL and MariaDB servers
+    #[arg(long)]
+    server: Option<String>,
     #[command(flatten)]
     keep: Keep,
 }
@@ -60,11 +65,10 @@ impl Command {
 
     pub(super) async fn run(self, session: &mut Session<'_>) -> Result<(), Error> {
         match self {
-            Self::Create(args) => create(&args, session).await,
+            Self::Create(args) => create(args, session).await,
             Self::List(args) => {
                 let reply = session.client()?.workspace_list(&args.paging()).await?;
-                let none =
-                    "No workspaces yet: tdb workspaces create --name NAME --database PostgreSQL";
+                let none = "No workspaces yet: tdb workspaces create --name NAME --database ENGINE";
                 session.print_list(&reply, |workspace| &workspace.name, list_text, none)
             }
             Self::Get { workspace } => {
@@ -88,11 +92,13 @@ impl Command {
     }
 }
 
-async fn create(args: &CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
-    let reply = session
-        .client()?
-        .workspace_create(&args.name, &args.database)
-        .await?;
+async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error> {
+    let wanted = WorkspaceCreate {
+        name: args.name,
+        engine: args.database,
+        server: args.server,
+    };
+    let reply = session.client()?.workspace_create(&wanted).await?;
     let workspace = &reply.value;
     let connection = workspace.connection_string.as_deref().unwrap_or_default();
     let text = format!(
@@ -134,6 +140,7 @@ fn text(workspace: &Workspace) -> String {
         ("database", &workspace.database),
         ("blueprint", &workspace.blueprint),
         ("version", &workspace.version),
+        ("server", &workspace.server),
         ("status", &workspace.status),
         ("reason", &workspace.reason),
         ("created", &print::time(&workspace.created_at)),
@@ -176,7 +183,11 @@ fn pending_text(number: u64, pending: &PendingStatement) -> String {
         "inferred" => "  -- inferred: no single statement explains it",
         _ => "",
     };
-    format!("  {number}. {statement}{doubt}\n")
+    let unsafe_mark = match pending.crash_safe {
+        Some(false) => "  -- not crash-safe: cannot be told afterwards whether it ran",
+        _ => "",
+    };
+    format!("  {number}. {statement}{doubt}{unsafe_mark}\n")
 }
 
 /// The statement with its semicolon, which a comment at the end must not swallow.
@@ -232,6 +243,21 @@ mod tests {
     fn a_final_comment_does_not_swallow_the_semicolon() {
         assert_eq!(terminated("DROP TABLE t -- old"), "DROP TABLE t -- old\n;");
         assert_eq!(terminated("-- old\nDROP TABLE t"), "-- old\nDROP TABLE t;");
+    }
+
+    #[test]
+    fn a_statement_that_leaves_no_trace_is_marked() {
+        let pending = PendingStatement {
+            ddl: "CREATE TABLE u SELECT * FROM t".to_owned(),
+            origin: "wire".to_owned(),
+            crash_safe: Some(false),
+            ..Default::default()
+        };
+        assert_eq!(
+            pending_text(1, &pending),
+            "  1. CREATE TABLE u SELECT * FROM t;  -- not crash-safe: cannot be told afterwards \
+             whether it ran\n"
+        );
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub struct ServerAdd {
     /// Name to speak of it by; the service makes one up if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `PostgreSQL`.
+    /// `PostgreSQL` or `MySQL`.
     pub engine: String,
     /// `host:port`.
     pub address: String,
@@ -29,6 +29,18 @@ pub struct ServerAdd {
     pub capacity: Option<u64>,
 }
 
+/// A workspace to make.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct WorkspaceCreate {
+    /// Its name.
+    pub name: String,
+    /// `PostgreSQL` or `MySQL`.
+    pub engine: String,
+    /// The server to put it on; the service chooses if there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
+}
+
 /// A tenant to make.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct TenantCreate {
@@ -39,6 +51,12 @@ pub struct TenantCreate {
     /// Whether its login may change the schema.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_ddl: bool,
+    /// Whether its login may truncate tables. MySQL only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_truncate: bool,
+    /// Whether its clients may load local files. MySQL only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_local_infile: bool,
     /// The customer's id in the user's own books.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
@@ -64,4 +82,7 @@ pub struct DeploymentCreate {
     /// Or these.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tenants: Vec<String>,
+    /// Refuse what would lock a table for writing. MySQL only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub online: bool,
 }

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::requests::{DeploymentCreate, ServerAdd, TenantCreate};
+use super::requests::{DeploymentCreate, ServerAdd, TenantCreate, WorkspaceCreate};
 use super::types::{
     ApiKey, ApiKeyIssued, Blueprint, BlueprintVersion, CredentialRotated, Deployment, Diff, Proxy,
     Server, Tenant, Workspace,
@@ -41,11 +41,9 @@ impl Client {
     /// Makes a workspace, its database and its blueprint.
     pub async fn workspace_create(
         &self,
-        name: &str,
-        engine: &str,
+        workspace: &WorkspaceCreate,
     ) -> Result<Reply<Workspace>, Error> {
-        self.post(&["workspaces"], json!({ "name": name, "engine": engine }))
-            .await
+        self.post(&["workspaces"], body(workspace)?).await
     }
 
     /// Lists the workspaces.

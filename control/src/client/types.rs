@@ -29,7 +29,7 @@ pub struct Server {
     pub id: String,
     /// The name it goes by.
     pub name: Option<String>,
-    /// `PostgreSQL`.
+    /// `PostgreSQL` or `MySQL`.
     pub engine: String,
     /// `host:port`.
     pub address: String,
@@ -55,7 +55,7 @@ pub struct Server {
 pub struct Workspace {
     /// Its name, and the name of its blueprint.
     pub name: String,
-    /// `PostgreSQL`.
+    /// `PostgreSQL` or `MySQL`.
     pub engine: String,
     /// `{name}_dev`.
     pub database: String,
@@ -63,6 +63,8 @@ pub struct Workspace {
     pub blueprint: String,
     /// The blueprint's version.
     pub version: String,
+    /// The server that has it.
+    pub server: String,
     /// `creating`, `active`, `deleting` or `failed`.
     pub status: String,
     /// Why it failed.
@@ -97,6 +99,8 @@ pub struct PendingStatement {
     pub captured_at: String,
     /// `wire`, `ledger` or `inferred`.
     pub origin: String,
+    /// `false` where it cannot be told afterwards whether it ran.
+    pub crash_safe: Option<bool>,
 }
 
 /// A blueprint. Versions and tables are empty in lists.
@@ -105,7 +109,7 @@ pub struct PendingStatement {
 pub struct Blueprint {
     /// Its name.
     pub name: String,
-    /// `PostgreSQL`.
+    /// `PostgreSQL` or `MySQL`.
     pub engine: String,
     /// The workspace's database.
     pub database: String,
@@ -175,7 +179,7 @@ pub struct Tenant {
 pub struct TenantDatabase {
     /// The blueprint it was made from.
     pub blueprint: String,
-    /// `PostgreSQL`.
+    /// `PostgreSQL` or `MySQL`.
     pub engine: String,
     /// `{blueprint}__{tenant}`.
     pub database: String,
@@ -187,6 +191,10 @@ pub struct TenantDatabase {
     pub reason: String,
     /// Whether its login may change the schema.
     pub allow_ddl: bool,
+    /// Whether its login may truncate tables. MySQL only.
+    pub allow_truncate: bool,
+    /// Whether its server may ask clients for their files. MySQL only.
+    pub allow_local_infile: bool,
     /// Holds a password only in the answer that issued it.
     pub connection_string: Option<String>,
 }
@@ -225,7 +233,7 @@ pub struct Deployment {
     pub total: u64,
     /// Tenants that are at the version now.
     pub completed: u64,
-    /// Tenants that stayed where they were.
+    /// Tenants that were not brought to it.
     pub failed: u64,
     /// Tenants that were at the version before.
     pub skipped: u64,
@@ -247,7 +255,7 @@ pub struct Deployment {
 pub struct DeploymentResult {
     /// The tenant.
     pub tenant: String,
-    /// `pending`, `running`, `completed`, `failed` or `skipped`.
+    /// `pending`, `running`, `completed`, `failed`, `needs_attention` or `skipped`.
     pub status: String,
     /// The version it was at.
     pub from_version: Option<String>,

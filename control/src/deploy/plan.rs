@@ -1,5 +1,7 @@
 //! Which tenants, to which version; and whether that version may be deployed at all.
 
+use tenantsdb_codecs::feed::id::Engine;
+
 use crate::app::{blueprints as blueprint_rules, seal, template, workspaces};
 use crate::blueprint::{version_name, version_ordinal};
 use crate::context::Context;
@@ -15,6 +17,8 @@ pub(crate) struct NewDeployment {
     /// `1.n`; the newest if left out.
     pub(crate) version: Option<String>,
     pub(crate) targets: Targets,
+    /// Refuse statements that would lock a table for writing. MySQL only.
+    pub(crate) online: bool,
 }
 
 /// Whom a deployment is for.
@@ -33,13 +37,23 @@ pub(crate) enum Targets {
 /// An unknown blueprint, version or tenant; or the workspace cannot be read, and nobody knows which
 /// version is the newest.
 pub(crate) async fn create(context: &Context, new: NewDeployment) -> Result<Deployment> {
-    workspaces::fetch_active(&mut *context.store.read().await?, &new.blueprint).await?;
+    let mut read = context.store.read().await?;
+    let engine = workspaces::fetch_active(&mut read, &new.blueprint)
+        .await?
+        .engine;
+    drop(read);
+    if new.online && engine != Engine::MySql {
+        return Err(Error::invalid(format!(
+            "online is for MySQL: {engine} has no such choice for a whole statement"
+        ))
+        .hint("leave it out; statements like CREATE INDEX CONCURRENTLY are deployed as written"));
+    }
     let newest = seal::seal(context, &new.blueprint).await?;
     let ordinal = target_ordinal(&new, newest)?;
     let id = new_id("dep")?;
     let mut write = context.store.write().await?;
     workspaces::fetch_active(&mut write, &new.blueprint).await?;
-    deployments::insert(&mut write, &id, &new.blueprint, ordinal).await?;
+    deployments::insert(&mut write, &id, &new.blueprint, ordinal, new.online).await?;
     match &new.targets {
         Targets::All => deployments::targets_insert_all(&mut write, &id).await?,
         Targets::Named(tenants) => insert_named(&mut write, &id, &new.blueprint, tenants).await?,

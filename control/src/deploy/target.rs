@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use tenantsdb_codecs::feed::id::Engine;
 use tokio::time::Instant;
 
 use super::runner::Work;
@@ -90,6 +91,7 @@ async fn apply(work: &Work, target: &Target) -> Result<Outcome> {
         Ok(provisioner) => provisioner,
         Err(error) => return Ok(failed(None, error.detail())),
     };
+    let (known, begun) = begin(work, target).await?;
     let applied = provisioner
         .apply(Apply {
             database: &target.database,
@@ -98,9 +100,9 @@ async fn apply(work: &Work, target: &Target) -> Result<Outcome> {
             application_name: &format!("tdb-deploy-{}", work.deployment.id),
             lock_timeout: LOCK_TIMEOUT,
             statement_timeout: STATEMENT_TIMEOUT,
-            known: 0,
-            begun: u32::MAX,
-            online: false,
+            known,
+            begun,
+            online: work.deployment.online,
         })
         .await;
     match applied {
@@ -123,6 +125,21 @@ async fn apply(work: &Work, target: &Target) -> Result<Outcome> {
     }
 }
 
+/// Notes which version may be begun before anything is, where the marker in the database is not
+/// believed alone. Gives the version that control knows of, and the highest that it ever began.
+async fn begin(work: &Work, target: &Target) -> Result<(u32, u32)> {
+    let ordinal = work.deployment.ordinal;
+    let (engine, name) = (target.engine, &target.database);
+    if engine == Engine::Postgres {
+        return Ok((0, ordinal));
+    }
+    let mut write = work.context.store.write().await?;
+    databases::begun_raise(&mut write, engine, name, ordinal).await?;
+    let ordinals = databases::ordinals(&mut write, engine, name).await?;
+    write.commit().await?;
+    Ok(ordinals.unwrap_or((0, ordinal)))
+}
+
 fn skipped(ordinal: Option<u32>) -> Outcome {
     Outcome {
         status: TargetStatus::Skipped,
@@ -135,6 +152,9 @@ fn skipped(ordinal: Option<u32>) -> Outcome {
 
 /// A failure of the server's, with the version that the store knew of; or one of ours.
 fn failed(cause: Option<(u32, Failure)>, reason: &str) -> Outcome {
+    let attention = cause
+        .as_ref()
+        .is_some_and(|(_, failure)| failure.needs_attention);
     let (known, failure) = match cause {
         Some((known, failure)) => (Some(known), failure),
         None => (
@@ -151,7 +171,10 @@ fn failed(cause: Option<(u32, Failure)>, reason: &str) -> Outcome {
         ),
     };
     Outcome {
-        status: TargetStatus::Failed,
+        status: match attention {
+            true => TargetStatus::NeedsAttention,
+            false => TargetStatus::Failed,
+        },
         from_ordinal: failure.from.or(known),
         to_ordinal: failure.to.or(known),
         failure: Some(failure),

@@ -6,7 +6,7 @@
 //! that is written into such a schema, runs as its deploy account.
 //!
 //! - [`connect`]: bounded sessions, errors in our terms.
-//! - [`flavour`], [`quote`]: whose server, names of accounts; names and texts in statements.
+//! - [`names`], [`quote`]: how things of ours are called; names and texts in statements.
 //! - [`register`]: may this server be used?
 //! - [`accounts`]: logins of tenants and workspaces.
 //! - [`deployer`]: the account that owns a schema's objects and runs captured text.
@@ -22,9 +22,9 @@ mod connect;
 mod copy;
 mod database;
 mod deployer;
-mod flavour;
 mod introspect;
 mod marker;
+mod names;
 mod normal;
 mod quote;
 mod register;

@@ -2,9 +2,11 @@
 
 use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::mysql::Flavour;
 
 use super::{Conn, Row, named, natural};
 use crate::error::Result;
+use crate::name::flavour;
 
 /// Where a database is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +35,18 @@ pub(crate) struct Blueprint {
     pub(crate) created_at: String,
     /// Tenant databases made from it; counted, not stored.
     pub(crate) tenants: u64,
+    /// The name of the workspace's server; joined, not stored here.
+    pub(crate) server: String,
+    /// The version of the workspace's server; joined, not stored here.
+    pub(crate) server_version: String,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT b.*, (SELECT COUNT(*) FROM databases d WHERE d.blueprint = b.name) AS tenants
-             FROM blueprints b ",
+            "SELECT b.*, s.name AS server, s.version AS server_version,
+                 (SELECT COUNT(*) FROM databases d WHERE d.blueprint = b.name) AS tenants
+             FROM blueprints b JOIN servers s ON s.id = b.server_id ",
             $rest
         )
     };
@@ -72,6 +79,13 @@ impl std::str::FromStr for Stage {
 
 // === impl Blueprint ===
 
+impl Blueprint {
+    /// Which of MySQL and MariaDB its workspace's server is; `None` for other engines.
+    pub(crate) fn flavour(&self) -> Option<Flavour> {
+        flavour(self.engine, &self.server_version)
+    }
+}
+
 impl FromRow<'_, Row> for Blueprint {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
@@ -83,6 +97,8 @@ impl FromRow<'_, Row> for Blueprint {
             reason: row.try_get("reason")?,
             created_at: row.try_get("created_at")?,
             tenants: natural(row, "tenants")?,
+            server: row.try_get("server")?,
+            server_version: row.try_get("server_version")?,
         })
     }
 }
@@ -171,6 +187,7 @@ pub(crate) async fn delete(conn: &mut Conn, name: &str) -> Result<()> {
         "DELETE FROM deployments WHERE blueprint = $1",
         "DELETE FROM captures WHERE blueprint = $1",
         "DELETE FROM sealed_transactions WHERE blueprint = $1",
+        "DELETE FROM workspace_snapshots WHERE blueprint = $1",
         "DELETE FROM statements WHERE blueprint = $1",
         "DELETE FROM versions WHERE blueprint = $1",
         "DELETE FROM blueprint_servers WHERE blueprint = $1",

@@ -2,8 +2,9 @@
 
 use sqlx::Row as _;
 use tenantsdb_codecs::feed::capture::Capture;
+use time::OffsetDateTime;
 
-use super::{Conn, json};
+use super::{Conn, json, parse_timestamp};
 use crate::error::{Error, Result};
 
 /// Takes a capture in; one whose id was taken before changes nothing.
@@ -33,6 +34,36 @@ pub(crate) async fn unspent(conn: &mut Conn, blueprint: &str) -> Result<Vec<Capt
     rows.iter()
         .map(|row| json(row, "body").map_err(Error::from))
         .collect()
+}
+
+/// The same, each with the moment of its arrival.
+pub(crate) async fn received(
+    conn: &mut Conn,
+    blueprint: &str,
+) -> Result<Vec<(Capture, OffsetDateTime)>> {
+    let rows = sqlx::query(
+        "SELECT body, received_at FROM captures WHERE blueprint = $1 AND NOT spent
+         ORDER BY received_at, id",
+    )
+    .bind(blueprint)
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            let at: String = row.try_get("received_at")?;
+            Ok((json(row, "body")?, parse_timestamp(&at)?))
+        })
+        .collect()
+}
+
+/// Leaves of a capture only what is still to be used.
+pub(crate) async fn reduce(conn: &mut Conn, rest: &Capture) -> Result<()> {
+    sqlx::query("UPDATE captures SET body = $2 WHERE id = $1 AND NOT spent")
+        .bind(&rest.id)
+        .bind(serde_json::to_string(rest).map_err(Error::internal)?)
+        .execute(conn)
+        .await?;
+    Ok(())
 }
 
 /// Marks a capture as used. Its text is in the version now, if it took effect.

@@ -20,15 +20,22 @@ pub(crate) struct Database {
     pub(crate) stage: Stage,
     pub(crate) reason: String,
     pub(crate) allow_ddl: bool,
+    /// MySQL only.
+    pub(crate) allow_truncate: bool,
+    /// MySQL only.
+    pub(crate) allow_local_infile: bool,
     pub(crate) created_at: String,
     /// The server's name; joined, not stored here.
     pub(crate) server: String,
+    /// The server's version; joined, not stored here.
+    pub(crate) server_version: String,
 }
 
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT d.*, s.name AS server FROM databases d JOIN servers s ON s.id = d.server_id ",
+            "SELECT d.*, s.name AS server, s.version AS server_version
+             FROM databases d JOIN servers s ON s.id = d.server_id ",
             $rest
         )
     };
@@ -48,8 +55,11 @@ impl FromRow<'_, Row> for Database {
             stage: named(row, "status")?,
             reason: row.try_get("reason")?,
             allow_ddl: row.try_get("allow_ddl")?,
+            allow_truncate: row.try_get("allow_truncate")?,
+            allow_local_infile: row.try_get("allow_local_infile")?,
             created_at: row.try_get("created_at")?,
             server: row.try_get("server")?,
+            server_version: row.try_get("server_version")?,
         })
     }
 }
@@ -58,8 +68,9 @@ impl FromRow<'_, Row> for Database {
 pub(crate) async fn insert(conn: &mut Conn, database: &Database) -> Result<()> {
     sqlx::query(
         "INSERT INTO databases (engine, name, tenant, blueprint, server_id, ordinal, status,
-                                reason, allow_ddl, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                                reason, allow_ddl, created_at, allow_truncate,
+                                allow_local_infile, ordinal_begun)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $6)",
     )
     .bind(database.engine.name())
     .bind(&database.name)
@@ -71,6 +82,8 @@ pub(crate) async fn insert(conn: &mut Conn, database: &Database) -> Result<()> {
     .bind(&database.reason)
     .bind(database.allow_ddl)
     .bind(&database.created_at)
+    .bind(database.allow_truncate)
+    .bind(database.allow_local_infile)
     .execute(conn)
     .await?;
     Ok(())
@@ -162,9 +175,46 @@ pub(crate) async fn ordinal_set(
         .bind(engine.name())
         .bind(name)
         .bind(i64::from(ordinal))
-        .execute(conn)
+        .execute(&mut *conn)
         .await?;
+    begun_raise(conn, engine, name, ordinal).await
+}
+
+/// Notes that statements of versions up to `ordinal` may be begun in a database from now on. To be
+/// committed before the first of them is.
+pub(crate) async fn begun_raise(
+    conn: &mut Conn,
+    engine: Engine,
+    name: &str,
+    ordinal: u32,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE databases SET ordinal_begun = $3
+         WHERE engine = $1 AND name = $2 AND ordinal_begun < $3",
+    )
+    .bind(engine.name())
+    .bind(name)
+    .bind(i64::from(ordinal))
+    .execute(conn)
+    .await?;
     Ok(())
+}
+
+/// The version that a database is known to have, and the highest of which a statement may have been
+/// begun in it.
+pub(crate) async fn ordinals(
+    conn: &mut Conn,
+    engine: Engine,
+    name: &str,
+) -> Result<Option<(u32, u32)>> {
+    let row =
+        sqlx::query("SELECT ordinal, ordinal_begun FROM databases WHERE engine = $1 AND name = $2")
+            .bind(engine.name())
+            .bind(name)
+            .fetch_optional(conn)
+            .await?;
+    row.map(|row| Ok((natural(&row, "ordinal")?, natural(&row, "ordinal_begun")?)))
+        .transpose()
 }
 
 /// Forgets a database and its logins.

@@ -21,6 +21,8 @@ pub(crate) struct Deployment {
     pub(crate) status: DeploymentStatus,
     /// Why nothing could be deployed at all; empty otherwise.
     pub(crate) reason: String,
+    /// Statements that would lock a table for writing are refused. MySQL only.
+    pub(crate) online: bool,
     pub(crate) created_at: String,
     pub(crate) finished_at: Option<String>,
     pub(crate) total: u64,
@@ -85,6 +87,7 @@ impl FromRow<'_, Row> for Deployment {
             ordinal: natural(row, "ordinal")?,
             status: named(row, "status")?,
             reason: row.try_get("reason")?,
+            online: row.try_get("online")?,
             created_at: row.try_get("created_at")?,
             finished_at: row.try_get("finished_at")?,
             total: natural(row, "total")?,
@@ -106,7 +109,10 @@ impl FromRow<'_, Row> for Target {
             database: row.try_get("database")?,
             tenant: row.try_get("tenant")?,
             server_id: row.try_get("server_id")?,
-            status: named(row, "status")?,
+            status: match row.try_get("needs_attention")? {
+                true => TargetStatus::NeedsAttention,
+                false => named(row, "status")?,
+            },
             from_ordinal: natural_opt(row, "from_ordinal")?,
             to_ordinal: natural_opt(row, "to_ordinal")?,
             error: row.try_get("error")?,
@@ -118,15 +124,22 @@ impl FromRow<'_, Row> for Target {
 }
 
 /// Adds a deployment that waits for its turn.
-pub(crate) async fn insert(conn: &mut Conn, id: &str, blueprint: &str, ordinal: u32) -> Result<()> {
+pub(crate) async fn insert(
+    conn: &mut Conn,
+    id: &str,
+    blueprint: &str,
+    ordinal: u32,
+    online: bool,
+) -> Result<()> {
     sqlx::query(
-        "INSERT INTO deployments (id, blueprint, ordinal, status, created_at)
-         VALUES ($1, $2, $3, 'pending', $4)",
+        "INSERT INTO deployments (id, blueprint, ordinal, status, created_at, online)
+         VALUES ($1, $2, $3, 'pending', $4, $5)",
     )
     .bind(id)
     .bind(blueprint)
     .bind(i64::from(ordinal))
     .bind(super::now())
+    .bind(online)
     .execute(conn)
     .await?;
     Ok(())
@@ -267,18 +280,19 @@ pub(crate) async fn settle(conn: &mut Conn, target: &Target, outcome: &Outcome) 
     let failure = outcome.failure.as_ref();
     sqlx::query(
         "UPDATE deployment_targets SET status = $3, from_ordinal = $4, to_ordinal = $5,
-             error = $6, sqlstate = $7, statement = $8, duration_ms = $9
+             error = $6, sqlstate = $7, statement = $8, duration_ms = $9, needs_attention = $10
          WHERE deployment = $1 AND place = $2",
     )
     .bind(&target.deployment)
     .bind(i64::from(target.place))
-    .bind(outcome.status.as_str())
+    .bind(outcome.status.stored())
     .bind(outcome.from_ordinal.map(i64::from))
     .bind(outcome.to_ordinal.map(i64::from))
     .bind(failure.map(|failure| failure.message.as_str()))
     .bind(failure.and_then(|failure| failure.sqlstate.as_deref()))
     .bind(failure.and_then(|failure| failure.statement.as_deref()))
     .bind(super::integer(outcome.duration_ms)?)
+    .bind(outcome.status == TargetStatus::NeedsAttention)
     .execute(conn)
     .await?;
     Ok(())
@@ -376,7 +390,7 @@ mod tests {
     async fn targets_are_claimed_once_each_by_server() {
         let (_dir, store) = three_tenants().await;
         let mut write = store.write().await.unwrap();
-        insert(&mut write, "dep_1", "a", 1).await.unwrap();
+        insert(&mut write, "dep_1", "a", 1, false).await.unwrap();
         targets_insert_all(&mut write, "dep_1").await.unwrap();
         assert_eq!(
             open_servers(&mut write, "dep_1").await.unwrap(),
@@ -414,7 +428,7 @@ mod tests {
         let (_dir, store) = three_tenants().await;
         let mut write = store.write().await.unwrap();
         for id in ["dep_1", "dep_2"] {
-            insert(&mut write, id, "a", 1).await.unwrap();
+            insert(&mut write, id, "a", 1, false).await.unwrap();
             targets_insert_all(&mut write, id).await.unwrap();
         }
         assert_eq!(
@@ -446,7 +460,7 @@ mod tests {
     async fn one_tenant_is_a_target_only_with_a_database_of_the_blueprint() {
         let (_dir, store) = three_tenants().await;
         let mut write = store.write().await.unwrap();
-        insert(&mut write, "dep_1", "a", 1).await.unwrap();
+        insert(&mut write, "dep_1", "a", 1, false).await.unwrap();
         assert!(target_insert(&mut write, "dep_1", 1, "y").await.unwrap());
         assert!(
             !target_insert(&mut write, "dep_1", 2, "nobody")
@@ -456,11 +470,41 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_needs_attention_is_told_apart_and_counted_with_the_failed() {
+        let (_dir, store) = three_tenants().await;
+        let mut write = store.write().await.unwrap();
+        insert(&mut write, "dep_1", "a", 1, true).await.unwrap();
+        targets_insert_all(&mut write, "dep_1").await.unwrap();
+        let x = claim(&mut write, "dep_1", "srv_one")
+            .await
+            .unwrap()
+            .unwrap();
+        settle(&mut write, &x, &outcome(TargetStatus::NeedsAttention))
+            .await
+            .unwrap();
+        fail_pending(&mut write, "dep_1", None, "gone")
+            .await
+            .unwrap();
+        finish(&mut write, "dep_1", "").await.unwrap();
+        let statuses: Vec<TargetStatus> = targets(&mut write, "dep_1", 0, 9)
+            .await
+            .unwrap()
+            .iter()
+            .map(|target| target.status)
+            .collect();
+        let failed = TargetStatus::Failed;
+        assert_eq!(statuses, [TargetStatus::NeedsAttention, failed, failed]);
+        let deployment = fetch(&mut write, "dep_1").await.unwrap().unwrap();
+        assert_eq!((deployment.failed, deployment.online), (3, true));
+        assert_eq!(deployment.status, DeploymentStatus::Failed);
+    }
+
+    #[tokio::test]
     async fn the_list_has_the_newest_first_and_pages() {
         let (_dir, store) = three_tenants().await;
         let mut write = store.write().await.unwrap();
         for id in ["dep_1", "dep_2", "dep_3"] {
-            insert(&mut write, id, "a", 1).await.unwrap();
+            insert(&mut write, id, "a", 1, false).await.unwrap();
         }
         let first = list(&mut write, Some("a"), None, 2).await.unwrap();
         assert_eq!(first[0].id, "dep_3");
@@ -481,7 +525,7 @@ mod tests {
     async fn a_version_that_was_refused_is_no_target_for_a_database_in_the_making() {
         let (_dir, store) = three_tenants().await;
         let mut write = store.write().await.unwrap();
-        insert(&mut write, "dep_1", "a", 1).await.unwrap();
+        insert(&mut write, "dep_1", "a", 1, false).await.unwrap();
         let target = databases::deployment_target(&mut write, "a", "").await;
         assert_eq!(target.unwrap(), Some(1));
         finish(&mut write, "dep_1", "it is not what the workspace has")

@@ -5,13 +5,15 @@ use std::fmt;
 use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::Login as RouteLogin;
+use tenantsdb_codecs::mysql::account_name;
 
-use super::{Conn, Row, natural};
+use super::{Conn, Row, named, natural};
 use crate::error::Result;
 
 /// Who may log in to one database.
 #[derive(Clone)]
 pub(crate) struct Login {
+    pub(crate) engine: Engine,
     pub(crate) database: String,
     pub(crate) username: String,
     pub(crate) verifier: String,
@@ -21,12 +23,22 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// What a proxy needs to know of it.
+    /// What a proxy needs to know of it. What only the server is to have of a MySQL verifier (the
+    /// third part: what its account is made with) stays here.
     pub(crate) fn route(&self) -> RouteLogin {
+        let (server_user, verifier) = match self.engine {
+            Engine::Postgres => (None, self.verifier.clone()),
+            Engine::MySql => {
+                let account = account_name(&self.username);
+                let other = (*account != *self.username).then(|| account.into_owned());
+                let parts: Vec<&str> = self.verifier.splitn(3, '$').take(2).collect();
+                (other, parts.join("$"))
+            }
+        };
         RouteLogin {
             user: self.username.clone(),
-            server_user: None,
-            verifier: self.verifier.clone(),
+            server_user,
+            verifier,
             generation: self.generation,
         }
     }
@@ -46,6 +58,7 @@ impl fmt::Debug for Login {
 impl FromRow<'_, Row> for Login {
     fn from_row(row: &Row) -> Result<Self, sqlx::Error> {
         Ok(Self {
+            engine: named(row, "engine")?,
             database: row.try_get("database")?,
             username: row.try_get("username")?,
             verifier: row.try_get("verifier")?,

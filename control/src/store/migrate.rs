@@ -7,10 +7,16 @@ use crate::error::{Error, Result};
 use crate::secret::hash;
 
 /// Every migration in order; the number of the first is 1.
-const MIGRATIONS: &[(&str, &str)] = &[(
-    "0001_initial",
-    include_str!("../../migrations/0001_initial.sql"),
-)];
+const MIGRATIONS: &[(&str, &str)] = &[
+    (
+        "0001_initial",
+        include_str!("../../migrations/0001_initial.sql"),
+    ),
+    (
+        "0002_mysql",
+        include_str!("../../migrations/0002_mysql.sql"),
+    ),
+];
 
 /// Runs what has not run yet, each in its own transaction.
 pub(super) async fn run(pool: &sqlx::Pool<Db>) -> Result<()> {

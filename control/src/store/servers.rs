@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::{Server as RouteServer, ServerTls};
+use tenantsdb_codecs::mysql::Flavour;
 
 use super::{Conn, Row, json, named, natural, natural_opt};
 use crate::error::{Error, Result};
+use crate::name::flavour;
 
 /// A registered database server.
 #[derive(Clone, Debug)]
@@ -41,13 +43,18 @@ macro_rules! select {
 }
 
 impl Server {
+    /// Which of MySQL and MariaDB it is; `None` for other engines.
+    pub(crate) fn flavour(&self) -> Option<Flavour> {
+        flavour(self.engine, &self.version)
+    }
+
     /// What a proxy needs to know of it.
     pub(crate) fn route(&self) -> RouteServer {
         RouteServer {
             id: self.id.clone(),
             addr: self.addr.clone(),
             tls: self.tls,
-            version: None,
+            version: (self.engine == Engine::MySql).then(|| self.version.clone()),
         }
     }
 }
@@ -136,18 +143,17 @@ pub(crate) async fn list(conn: &mut Conn, after: &str, limit: u32) -> Result<Vec
         .await?)
 }
 
-/// The server of the engine with most room, if one has any.
-pub(crate) async fn roomiest(conn: &mut Conn, engine: Engine) -> Result<Option<Server>> {
+/// The servers of the engine that have room, those with most of it first.
+pub(crate) async fn with_room(conn: &mut Conn, engine: Engine) -> Result<Vec<Server>> {
     let sql = select!(
         "WHERE s.engine = $1 AND (s.capacity IS NULL OR s.capacity >
              (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id))
          ORDER BY COALESCE(s.capacity, 1000000000)
-             - (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id) DESC, s.id
-         LIMIT 1"
+             - (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id) DESC, s.id"
     );
     Ok(sqlx::query_as(sql)
         .bind(engine.name())
-        .fetch_optional(conn)
+        .fetch_all(conn)
         .await?)
 }
 

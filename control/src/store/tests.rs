@@ -43,11 +43,21 @@ pub(crate) async fn put(store: &Store, database: &str) -> u64 {
 
 /// Registers a server that nobody connects to.
 pub(crate) async fn server(store: &Store, name: &str, capacity: Option<u32>) {
+    server_of(store, name, capacity, (Engine::Postgres, "15")).await;
+}
+
+/// Registers a server of an engine and version that nobody connects to.
+pub(crate) async fn server_of(
+    store: &Store,
+    name: &str,
+    capacity: Option<u32>,
+    (engine, version): (Engine, &str),
+) {
     let mut write = store.write().await.unwrap();
     let server = servers::Server {
         id: format!("srv_{name}"),
         name: name.to_owned(),
-        engine: Engine::Postgres,
+        engine,
         addr: format!("{name}:5432"),
         tls: ServerTls::VerifyFull,
         username: "admin".to_owned(),
@@ -55,7 +65,7 @@ pub(crate) async fn server(store: &Store, name: &str, capacity: Option<u32>) {
         mode: "shared".to_owned(),
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         capacity,
-        version: "15".to_owned(),
+        version: version.to_owned(),
         created_at: now(),
         databases: 0,
     };
@@ -86,8 +96,11 @@ pub(crate) async fn tenant(store: &Store, name: &str, server: &str, ordinal: u32
         stage: blueprints::Stage::Active,
         reason: String::new(),
         allow_ddl: false,
+        allow_truncate: false,
+        allow_local_infile: false,
         created_at: now(),
         server: String::new(),
+        server_version: String::new(),
     };
     databases::insert(&mut write, &database).await.unwrap();
     write.commit().await.unwrap();
@@ -97,7 +110,8 @@ pub(crate) async fn tenant(store: &Store, name: &str, server: &str, ordinal: u32
 pub(crate) async fn blueprint(store: &Store, server: &str) {
     let mut write = store.write().await.unwrap();
     let server_id = format!("srv_{server}");
-    blueprints::insert(&mut write, "a", Engine::Postgres, &server_id)
+    let engine = servers::of_id(&mut write, &server_id).await.unwrap().engine;
+    blueprints::insert(&mut write, "a", engine, &server_id)
         .await
         .unwrap();
     blueprints::stage_set(&mut write, "a", blueprints::Stage::Active, "")
@@ -174,10 +188,10 @@ async fn the_server_with_most_room_is_chosen_and_a_full_one_never() {
     blueprint(&store, "big").await;
     for expected in ["big", "big", "small"] {
         let mut read = store.read().await.unwrap();
-        let chosen = servers::roomiest(&mut read, Engine::Postgres)
+        let mut fitting = servers::with_room(&mut read, Engine::Postgres)
             .await
-            .unwrap()
             .unwrap();
+        let chosen = fitting.remove(0);
         // With equal room the one with the lower id goes first: srv_big.
         assert_eq!(chosen.name, expected);
         drop(read);
@@ -192,15 +206,103 @@ async fn the_server_with_most_room_is_chosen_and_a_full_one_never() {
     }
     let mut read = store.read().await.unwrap();
     assert!(
-        servers::roomiest(&mut read, Engine::Postgres)
+        servers::with_room(&mut read, Engine::Postgres)
             .await
             .unwrap()
-            .is_none()
+            .is_empty()
     );
     let full = servers::fetch(&mut read, "big").await.unwrap().unwrap();
     assert_eq!(full.databases, 2);
     assert_eq!(full.tls, ServerTls::VerifyFull);
     assert_eq!(full.labels["zone"], "a");
+}
+
+#[tokio::test]
+async fn what_may_have_been_begun_never_goes_back_and_is_never_below_what_is_there() {
+    let (_dir, store) = empty().await;
+    server(&store, "s", None).await;
+    blueprint(&store, "s").await;
+    tenant(&store, "t", "s", 3).await;
+    let mut write = store.write().await.unwrap();
+    let engine = Engine::Postgres;
+    let mut seen = Vec::new();
+    seen.push(
+        databases::ordinals(&mut write, engine, "a__t")
+            .await
+            .unwrap(),
+    );
+    for (begun, ordinal) in [(5, 4), (4, 4), (4, 7)] {
+        databases::begun_raise(&mut write, engine, "a__t", begun)
+            .await
+            .unwrap();
+        databases::ordinal_set(&mut write, engine, "a__t", ordinal)
+            .await
+            .unwrap();
+        seen.push(
+            databases::ordinals(&mut write, engine, "a__t")
+                .await
+                .unwrap(),
+        );
+    }
+    let expected = [(3, 3), (4, 5), (4, 5), (7, 7)].map(Some);
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test]
+async fn a_probe_is_kept_with_its_statement() {
+    let (_dir, store) = empty().await;
+    server(&store, "s", None).await;
+    blueprint(&store, "s").await;
+    let mut write = store.write().await.unwrap();
+    versions::insert(&mut write, "a", 1, &now()).await.unwrap();
+    let statement = crate::blueprint::Statement {
+        ddl: "CREATE TABLE t (id int)".to_owned(),
+        tag: "CREATE TABLE".to_owned(),
+        search_path: String::new(),
+        deploy: true,
+        origin: crate::blueprint::Origin::Wire,
+        captured_at: OffsetDateTime::UNIX_EPOCH,
+        user: String::new(),
+        application_name: String::new(),
+        context: None,
+        probe: None,
+    };
+    versions::statement_insert(&mut write, "a", 1, 1, &statement)
+        .await
+        .unwrap();
+    let left = [
+        ("table t".to_owned(), Some("d1".to_owned())),
+        ("view v".to_owned(), None),
+    ];
+    let probe = crate::blueprint::Probe(left.into());
+    versions::probe_set(&mut write, "a", (1, 1), &probe)
+        .await
+        .unwrap();
+    let read = versions::up_to(&mut write, "a", 1).await.unwrap();
+    assert_eq!(read[0].statements[0].probe, Some(probe));
+}
+
+#[test]
+fn a_route_has_no_more_of_a_mysql_login_than_proxies_need() {
+    let login = |engine, username: &str, verifier: &str| logins::Login {
+        engine,
+        database: "a__b".to_owned(),
+        username: username.to_owned(),
+        verifier: verifier.to_owned(),
+        generation: 1,
+        applied: true,
+    };
+    let route = login(Engine::MySql, "a__b", "caching_sha2_password$0a$2441").route();
+    assert_eq!(route.verifier, "caching_sha2_password$0a");
+    assert_eq!(route.server_user, None);
+    let long = "a".repeat(33);
+    let route = login(Engine::MySql, &long, "mysql_native_password$0A").route();
+    assert_eq!(route.verifier, "mysql_native_password$0A");
+    let account = tenantsdb_codecs::mysql::account_name(&long).into_owned();
+    assert_eq!((route.user, route.server_user), (long, Some(account)));
+    let scram = "SCRAM-SHA-256$4096:c2FsdA==$a:b";
+    let route = login(Engine::Postgres, &"a".repeat(33), scram).route();
+    assert_eq!((route.verifier.as_str(), route.server_user), (scram, None));
 }
 
 #[tokio::test]

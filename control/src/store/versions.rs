@@ -1,10 +1,11 @@
 //! SQL of a blueprint's versions, their statements, and the transactions they were made of.
 
+use serde::Serialize;
 use sqlx::Row as _;
 
-use super::{Conn, Row, named, natural, parse_timestamp, timestamp};
-use crate::blueprint::{Statement, Version};
-use crate::error::Result;
+use super::{Conn, Row, json_opt, named, natural, parse_timestamp, timestamp};
+use crate::blueprint::{Probe, Statement, Version};
+use crate::error::{Error, Result};
 
 /// A version and when it was made.
 #[derive(Clone, Debug)]
@@ -42,8 +43,8 @@ pub(crate) async fn statement_insert(
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO statements (blueprint, ordinal, place, ddl, tag, search_path, deploy,
-                                 origin, captured_at, username, application_name)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+                                 origin, captured_at, username, application_name, context)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
     )
     .bind(blueprint)
     .bind(i64::from(ordinal))
@@ -56,9 +57,37 @@ pub(crate) async fn statement_insert(
     .bind(timestamp(statement.captured_at))
     .bind(&statement.user)
     .bind(&statement.application_name)
+    .bind(document(statement.context.as_ref())?)
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Notes what a statement leaves, once a template was built with it.
+pub(crate) async fn probe_set(
+    conn: &mut Conn,
+    blueprint: &str,
+    (ordinal, place): (u32, u32),
+    probe: &Probe,
+) -> Result<()> {
+    sqlx::query(
+        "UPDATE statements SET probe = $4
+         WHERE blueprint = $1 AND ordinal = $2 AND place = $3",
+    )
+    .bind(blueprint)
+    .bind(i64::from(ordinal))
+    .bind(i64::from(place))
+    .bind(document(Some(probe))?)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+fn document(value: Option<&impl Serialize>) -> Result<Option<String>> {
+    value
+        .map(serde_json::to_string)
+        .transpose()
+        .map_err(Error::internal)
 }
 
 /// Versions with ordinals in `after..=last`, whole, at most `limit`. Without gaps.
@@ -127,8 +156,8 @@ fn statement(row: &Row) -> Result<Statement> {
         captured_at: parse_timestamp(&row.try_get::<String, _>("captured_at")?)?,
         user: row.try_get("username")?,
         application_name: row.try_get("application_name")?,
-        context: None,
-        probe: None,
+        context: json_opt(row, "context")?,
+        probe: json_opt(row, "probe")?,
     })
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tenantsdb_codecs::feed::id::{check_tenant, tenant_database};
+use tenantsdb_codecs::feed::id::{Engine, check_tenant, tenant_database};
 use tenantsdb_codecs::secret::Secret;
 
 use crate::context::{Context, Lock};
@@ -22,7 +22,7 @@ use crate::store::{self, Conn, logins, versions};
 
 use super::Full;
 use crate::app::routes::put_tenant;
-use crate::app::{password, servers, template, workspaces};
+use crate::app::{credentials, password, servers, template, workspaces};
 
 /// How often a database is begun again because its template was replaced by a newer one meanwhile.
 const TEMPLATE_ATTEMPTS_MAX: u32 = 5;
@@ -37,6 +37,10 @@ pub(crate) struct NewTenant {
     pub(crate) name: String,
     pub(crate) blueprint: String,
     pub(crate) allow_ddl: bool,
+    /// MySQL only.
+    pub(crate) allow_truncate: bool,
+    /// MySQL only.
+    pub(crate) allow_local_infile: bool,
     pub(crate) external_id: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     /// A server by name or id, instead of the one with most room.
@@ -62,7 +66,7 @@ pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
     };
     let ordinal = template::verify(context, &blueprint).await?;
     template::ensure(context, &blueprint.name, &server.id, ordinal).await?;
-    let secret = password::new()?;
+    let secret = password::new(server.flavour())?;
     let database = insert(context, &new, ordinal, &server.id, &secret.verifier).await?;
     let rev = match finish(context, &database).await {
         Ok(rev) => rev,
@@ -71,6 +75,8 @@ pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
             return Err(error);
         }
     };
+    let name = &database.name;
+    credentials::warm(context, &server.id, name, &secret.password).await;
     let routed = context.feed.wait_routed(rev).await;
     tracing::info!(
         database = database.name,
@@ -88,11 +94,33 @@ pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
 /// Whether it may be made, and where.
 async fn plan(conn: &mut Conn, new: &NewTenant) -> Result<(Blueprint, Server)> {
     let blueprint = workspaces::fetch_active(conn, &new.blueprint).await?;
+    check_allowed(blueprint.engine, new)?;
     if let Some(tenant) = tenants::fetch(conn, &new.name).await? {
         check_room(conn, &tenant, new).await?;
     }
-    let server = servers::place(conn, blueprint.engine, new.server.as_deref()).await?;
+    let server = servers::place(conn, &blueprint, new.server.as_deref()).await?;
     Ok((blueprint, server))
+}
+
+/// Whether the engine has what the tenant is to be allowed.
+fn check_allowed(engine: Engine, new: &NewTenant) -> Result<()> {
+    if engine == Engine::MySql {
+        return Ok(());
+    }
+    if new.allow_truncate {
+        return Err(Error::invalid(format!(
+            "allow_truncate is for MySQL, where TRUNCATE is DDL: a {engine} tenant may always \
+             truncate its tables"
+        ))
+        .hint("leave it out"));
+    }
+    if new.allow_local_infile {
+        return Err(Error::invalid(format!(
+            "allow_local_infile is for MySQL's LOAD DATA LOCAL, which {engine} does not have"
+        ))
+        .hint("leave it out"));
+    }
+    Ok(())
 }
 
 async fn check_room(conn: &mut Conn, tenant: &Tenant, new: &NewTenant) -> Result<()> {
@@ -160,8 +188,11 @@ async fn insert(
         stage: Stage::Creating,
         reason: String::new(),
         allow_ddl: new.allow_ddl,
+        allow_truncate: new.allow_truncate,
+        allow_local_infile: new.allow_local_infile,
         created_at: store::now(),
         server: server.name,
+        server_version: server.version,
     };
     databases::insert(&mut write, &database).await?;
     logins::insert(&mut write, database.engine, &database.name, verifier).await?;
@@ -200,7 +231,7 @@ async fn make(context: &Context, database: &mut Database) -> Result<()> {
             verifier: &login.verifier,
             ordinal: database.ordinal,
             allow_ddl: database.allow_ddl,
-            allow_truncate: false,
+            allow_truncate: database.allow_truncate,
         };
         match provisioner.tenant_create(spec).await {
             Ok(()) => return Ok(()),
@@ -256,6 +287,9 @@ async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Re
     let mut read = context.store.read().await?;
     let versions = versions::up_to(&mut read, &database.blueprint, target).await?;
     drop(read);
+    let mut write = context.store.write().await?;
+    databases::begun_raise(&mut write, database.engine, &database.name, target).await?;
+    write.commit().await?;
     let apply = Apply {
         database: &database.name,
         blueprint: &database.blueprint,
@@ -263,8 +297,8 @@ async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Re
         application_name: "tdb-tenant-create",
         lock_timeout: LOCK_TIMEOUT,
         statement_timeout: STATEMENT_TIMEOUT,
-        known: 0,
-        begun: u32::MAX,
+        known: database.ordinal,
+        begun: target,
         online: false,
     };
     let provisioner = context.provisioner(&database.server_id).await?;

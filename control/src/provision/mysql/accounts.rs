@@ -9,9 +9,9 @@ use tenantsdb_codecs::secret::Secret;
 use tokio::time::Instant;
 
 use super::connect::{Fault, MySql, Session, refused, text, unreachable};
-use super::flavour::{Flavour, account_name};
 use super::quote::{grant_target, ident, literal};
 use crate::provision::Error;
+use tenantsdb_codecs::mysql::{Flavour, account_name};
 
 /// A tenant's login may work with data and temporary tables.
 const DATA: &str = "SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, \
@@ -116,6 +116,21 @@ impl MySql {
             .admin_once(async |admin| threads_of(admin, &wanted).await)
             .await?;
         Ok(alive.iter().filter_map(|id| id.parse().ok()).collect())
+    }
+
+    pub(in crate::provision) async fn threads_busy(
+        &self,
+        database: &str,
+    ) -> Result<Vec<i64>, Error> {
+        let wanted = Threads(format!(
+            "DB = {} AND COMMAND NOT IN ('Sleep', 'Daemon') AND USER <> {}",
+            literal(database),
+            literal(self.admin_user())
+        ));
+        let busy = self
+            .admin_once(async |admin| threads_of(admin, &wanted).await)
+            .await?;
+        Ok(busy.iter().filter_map(|id| id.parse().ok()).collect())
     }
 }
 
@@ -289,7 +304,7 @@ async fn authenticate(admin: &mut Session, login: &str, verifier: &str) -> Resul
 }
 
 /// How CREATE and ALTER USER take a stored verifier.
-fn identified(flavour: Flavour, verifier: &str) -> Result<String, Fault> {
+pub(super) fn identified(flavour: Flavour, verifier: &str) -> Result<String, Fault> {
     let is_hex = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
     let parts: Vec<&str> = verifier.split('$').collect();
     match (flavour, parts.as_slice()) {

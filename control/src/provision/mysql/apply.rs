@@ -141,6 +141,8 @@ impl Run<'_> {
             self.apply.statement_timeout,
         );
         self.deployer.work.run(&sql).await?;
+        // Who locks the marker is waited for no longer.
+        self.deployer.marker.run(&sql).await?;
         let marker = self.marker().await?;
         let mut at = self.believed(&marker)?;
         self.progress.from.get_or_insert(at);

@@ -12,8 +12,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor
 use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
-use super::flavour::Flavour;
 use crate::provision::{Error, ServerLogin};
+use tenantsdb_codecs::mysql::Flavour;
 
 /// Admin connections to one server at once.
 const ADMIN_CONNECTIONS_MAX: usize = 4;

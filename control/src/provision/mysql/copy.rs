@@ -1,9 +1,10 @@
-//! A schema's objects made again in an empty one.
+//! A schema's objects made again in an empty one, with the rows that belong to them.
 
-use super::connect::{Fault, STATEMENT_TIMEOUT, Session, refused};
+use super::connect::{Fault, MySql, STATEMENT_TIMEOUT, Session, refused, text};
 use super::quote::{ident, literal};
 use super::schema::{Kind, Object, Schema};
 use super::session;
+use crate::blueprint::TableText;
 
 /// For tables: whatever SHOW CREATE gives is taken, in any order of references. For programs their
 /// own settings follow.
@@ -11,17 +12,88 @@ const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci, \
     SESSION foreign_key_checks = 0, SESSION unique_checks = 0, SESSION sql_mode = \
     'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES,NO_ENGINE_SUBSTITUTION'";
 
-/// Makes all objects of `from` in the session's own schema `database`, which has its defaults
-/// already. The session is the deploy account's: what the texts hold gets no further than that.
-pub(super) async fn copy(
-    session: &mut Session,
-    from: &Schema,
-    database: &str,
-) -> Result<(), Fault> {
-    session.run(SETTINGS).await?;
+/// What is copied.
+pub(super) struct Original {
+    /// Its name.
+    pub(super) database: String,
+    pub(super) schema: Schema,
+    /// Tables that have rows: some statements make both.
+    pub(super) filled: Vec<String>,
+}
+
+impl MySql {
+    /// Makes all objects of `from` in the schema `database`, which has its defaults already, and
+    /// nothing else. The session is its deploy account's: what the texts hold gets no further than
+    /// that.
+    pub(super) async fn copy(
+        &self,
+        session: &mut Session,
+        from: &Original,
+        database: &str,
+    ) -> Result<(), Fault> {
+        session.run(SETTINGS).await?;
+        let is_table = |object: &&Object| object.kind <= Kind::Table;
+        for object in from.schema.objects.iter().filter(is_table) {
+            make(session, object).await?;
+        }
+        if !from.filled.is_empty() {
+            // Before there is a trigger, or anything else that runs code.
+            self.admin_once(async |admin| fill(admin, from, database).await)
+                .await?;
+        }
+        programs(session, &from.schema, database).await
+    }
+}
+
+/// Copies rows. The account that could read both schemas is the administrator's.
+async fn fill(admin: &mut Session, from: &Original, database: &str) -> Result<(), Fault> {
+    admin.run(SETTINGS).await?;
+    for table in &from.filled {
+        let columns = format!(
+            "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
+             AND TABLE_NAME = {} AND EXTRA NOT LIKE '%STORED GENERATED%' \
+             AND EXTRA NOT LIKE '%VIRTUAL GENERATED%' ORDER BY ORDINAL_POSITION",
+            literal(database),
+            literal(table)
+        );
+        let columns = admin.rows(&columns).await?;
+        let columns: Vec<String> = columns.iter().map(|row| ident(&text(row, 0))).collect();
+        let (columns, table) = (columns.join(", "), ident(table));
+        let sql = format!(
+            "INSERT INTO {}.{table} ({columns}) SELECT {columns} FROM {}.{table}",
+            ident(database),
+            ident(&from.database)
+        );
+        admin.run(&sql).await?;
+    }
+    Ok(())
+}
+
+/// The tables of the session's own schema that have rows, and are of an engine that keeps them.
+pub(super) async fn filled(session: &mut Session, schema: &Schema) -> Result<Vec<String>, Fault> {
+    const ENGINES: &[&str] = &["ENGINE=InnoDB", "ENGINE=MyISAM", "ENGINE=Aria"];
+    let keeps = |object: &&Object| {
+        let options = TableText::parse(&object.text).options;
+        object.kind == Kind::Table && ENGINES.iter().any(|engine| options.starts_with(engine))
+    };
+    let mut filled = Vec::new();
+    for object in schema.objects.iter().filter(keeps) {
+        let sql = format!("SELECT 1 FROM {} LIMIT 1", ident(&object.name));
+        if session.value(&sql).await?.is_some() {
+            filled.push(object.name.clone());
+        }
+    }
+    Ok(filled)
+}
+
+async fn programs(session: &mut Session, from: &Schema, database: &str) -> Result<(), Fault> {
     let mut collation = from.collation.clone();
     let mut views = Vec::new();
-    for object in &from.objects {
+    for object in from
+        .objects
+        .iter()
+        .filter(|object| object.kind > Kind::Table)
+    {
         if object.kind > Kind::View && !views.is_empty() {
             make_views(session, std::mem::take(&mut views)).await?;
         }
@@ -88,7 +160,12 @@ async fn make_views(session: &mut Session, mut views: Vec<&Object>) -> Result<()
             }
         }
         if let Some(fault) = first.filter(|_| failed.len() == before) {
-            return Err(fault);
+            let keys: Vec<String> = failed.iter().map(|view| view.key()).collect();
+            return Err(refused(format!(
+                "{} cannot be made again as it stands: {}",
+                keys.join(", "),
+                fault.error
+            )));
         }
         views = failed;
     }

@@ -2,9 +2,10 @@
 
 use super::accounts::{Threads, drop_account, end_threads};
 use super::connect::{Fault, Session, refused, text};
-use super::flavour::{account_name, deploy_account_name};
 use super::marker::{self, Marker};
+use super::names::deploy_account_name;
 use super::quote::{ident, literal};
+use tenantsdb_codecs::mysql::account_name;
 
 /// What is there under a schema's name.
 pub(super) enum Found {

@@ -5,17 +5,19 @@
 //! which control logs in to it with a password made for that moment; programs of a locked definer
 //! run. What an attempt left running is ended before the next one and behind each.
 
+use tenantsdb_codecs::mysql::auth::{native, sha2};
 use tenantsdb_codecs::secret::Secret;
 
 use super::accounts::{self, Rights, Threads, account_of_name, end_threads};
 use super::connect::{Fault, MySql, Session};
-use super::flavour::{Flavour, deploy_account_name};
+use super::names::{deploy_account_name, hex};
 use crate::provision::Error;
+use tenantsdb_codecs::mysql::Flavour;
 
-/// Digits of a password that is good for one login.
+/// Random bytes of a password that is good for one login.
 const PASSWORD_BYTES: usize = 32;
-/// Lets such a password pass where the server wants all kinds of characters.
-const PASSWORD_END: &str = "-Aa1";
+/// Of what `caching_sha2_password` stores.
+const SALT_BYTES: usize = 20;
 
 /// The sessions of one piece of work as a deploy account.
 pub(super) struct Deployer {
@@ -35,7 +37,7 @@ impl MySql {
     ) -> Result<(), Fault> {
         let name = deploy_account_name(database);
         accounts::ensure_ours(admin, &name, database).await?;
-        let identified = identified(admin.flavour, &password()?);
+        let identified = identified(admin.flavour, &password()?)?;
         let own = account_of_name(&name);
         let create = format!("CREATE USER IF NOT EXISTS {own} {identified} ACCOUNT LOCK");
         admin.run(&create).await?;
@@ -54,7 +56,7 @@ impl MySql {
         let opened = async {
             admin.run(&format!("ALTER USER {own} ACCOUNT LOCK")).await?;
             end_threads(&mut admin, &Threads::of(&name)).await?;
-            let identified = identified(admin.flavour, &password);
+            let identified = identified(admin.flavour, &password)?;
             admin
                 .run(&format!("ALTER USER {own} {identified} ACCOUNT UNLOCK"))
                 .await?;
@@ -95,24 +97,31 @@ impl Deployer {
     }
 }
 
-fn identified(flavour: Flavour, password: &Secret<String>) -> String {
-    // Hex digits and PASSWORD_END: nothing to quote.
-    let password = password.expose();
-    match flavour {
-        Flavour::MariaDb => {
-            format!("IDENTIFIED VIA mysql_native_password USING PASSWORD('{password}')")
+/// Hands the server what it stores of a password, so that the password itself stands in no
+/// statement.
+fn identified(flavour: Flavour, password: &Secret<String>) -> Result<String, Fault> {
+    let password = password.expose().as_bytes();
+    let verifier = match flavour {
+        Flavour::MariaDb => native::verifier(password).to_string(),
+        Flavour::MySql => {
+            let mut salt = [0_u8; SALT_BYTES];
+            random(&mut salt)?;
+            let stored = sha2::crypt(password, &salt);
+            format!("{}${}", sha2::verifier(password), hex(stored.as_bytes()))
         }
-        Flavour::MySql => format!("IDENTIFIED WITH caching_sha2_password BY '{password}'"),
-    }
+    };
+    accounts::identified(flavour, &verifier)
 }
 
 fn password() -> Result<Secret<String>, Error> {
     let mut bytes = [0_u8; PASSWORD_BYTES];
-    getrandom::fill(&mut bytes).map_err(|error| Error::Server {
+    random(&mut bytes)?;
+    Ok(Secret::new(hex(&bytes)))
+}
+
+fn random(bytes: &mut [u8]) -> Result<(), Error> {
+    getrandom::fill(bytes).map_err(|error| Error::Server {
         sqlstate: String::new(),
         message: format!("no random bytes: {error}"),
-    })?;
-    let mut password: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    password.push_str(PASSWORD_END);
-    Ok(Secret::new(password))
+    })
 }

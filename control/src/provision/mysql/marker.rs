@@ -8,10 +8,10 @@
 use std::collections::BTreeMap;
 
 use super::connect::{Fault, Session, text};
+use super::names::digest;
 use super::quote::{ident, literal};
 use crate::blueprint::{Probe, Version};
 use crate::provision::Found;
-use crate::provision::mysql::flavour::digest;
 
 /// Name of the table.
 pub(super) const TABLE: &str = "_tenantsdb";
@@ -123,9 +123,19 @@ impl Marker {
 
     /// The fingerprint of a template that is complete.
     pub(super) fn template(&self) -> Option<&str> {
+        self.template_row().map(|row| row.digest.as_str())
+    }
+
+    /// The tables of a template that have rows.
+    pub(super) fn filled(&self) -> Vec<String> {
+        let tables = self.template_row().and_then(|row| row.pre.as_ref());
+        tables.map_or_else(Vec::new, |tables| tables.0.keys().cloned().collect())
+    }
+
+    fn template_row(&self) -> Option<&Row> {
         let mut rows = self.rows.iter();
         let row = rows.find(|((_, step), row)| *step == WHOLE && row.state == State::Template);
-        row.map(|(_, row)| row.digest.as_str())
+        row.map(|(_, row)| row)
     }
 
     /// What the steps of a template left.
@@ -173,13 +183,16 @@ pub(super) fn made(ordinal: u32) -> String {
     )
 }
 
-/// Says that a template is complete.
-pub(super) fn template(ordinal: u32, fingerprint: &str) -> String {
+/// Says that a template is complete, and which tables have rows.
+pub(super) fn template(ordinal: u32, fingerprint: &str, filled: Vec<String>) -> String {
+    let filled = Probe(filled.into_iter().map(|table| (table, None)).collect());
+    let filled = serde_json::to_string(&filled).unwrap_or_default();
     format!(
-        "INSERT INTO {} (`ordinal`, `step`, `state`, `digest`) \
-         VALUES ({ordinal}, {WHOLE}, 'template', {})",
+        "INSERT INTO {} (`ordinal`, `step`, `state`, `digest`, `pre`) \
+         VALUES ({ordinal}, {WHOLE}, 'template', {}, {})",
         ident(TABLE),
-        literal(fingerprint)
+        literal(fingerprint),
+        literal(&filled)
     )
 }
 
@@ -218,8 +231,8 @@ pub(super) fn done(ordinal: u32, step: i32, digest: &str) -> String {
 pub(super) fn found(ordinal: u32, place: u32, probe: &Probe) -> String {
     let probe = serde_json::to_string(probe).unwrap_or_default();
     format!(
-        "INSERT INTO {0} (`ordinal`, `step`, `state`, `pre`) VALUES ({ordinal}, {place}, 'done', {1}) \
-         ON DUPLICATE KEY UPDATE `pre` = {1}",
+        "INSERT INTO {0} (`ordinal`, `step`, `state`, `pre`) \
+         VALUES ({ordinal}, {place}, 'done', {1}) ON DUPLICATE KEY UPDATE `pre` = {1}",
         ident(TABLE),
         literal(&probe)
     )

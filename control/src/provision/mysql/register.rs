@@ -1,9 +1,9 @@
 //! May a server be used?
 
 use super::connect::{Fault, MySql, Session, TextRow, refused, text};
-use super::flavour::Flavour;
 use super::quote::{ident, literal};
 use crate::provision::{Error, Facts};
+use tenantsdb_codecs::mysql::Flavour;
 
 /// Major and minor of the first version of each: MariaDB's with all of ACCOUNT LOCK, and MySQL's
 /// with atomic DDL.

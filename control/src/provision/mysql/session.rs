@@ -6,8 +6,8 @@ use tenantsdb_codecs::feed::capture::Context;
 use time::OffsetDateTime;
 
 use super::connect::{Fault, Session, refused};
-use super::flavour::Flavour;
 use super::schema::Setting;
+use tenantsdb_codecs::mysql::Flavour;
 
 /// A captured context as a SET statement; the clock stands at `at`. Without a context, the server's
 /// own defaults.
@@ -32,7 +32,7 @@ pub(super) fn context(context: Option<&Context>, at: OffsetDateTime) -> Result<S
     ))
 }
 
-/// MySQL lets a plain account set this only to what it is.
+/// MariaDB before 10.8 has this for the whole server only: it is set where it is another.
 pub(super) async fn explicit_defaults(
     session: &mut Session,
     context: Option<&Context>,

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tenantsdb_codecs::sql::mysql::{
-    Effect, Mode, Online, effect, is_crash_safe, portable, split, tag, with_online,
+    Effect, Mode, Online, effect, is_crash_safe, mentions, portable, split, tag, with_online,
 };
 
 use super::apply::{Run, Stop, attention, refused};
 use super::connect::Fault;
-use super::flavour::digest;
 use super::marker::{self, Row, State};
+use super::names::digest;
 use super::schema::Schema;
 use super::session;
 use crate::blueprint::{Probe, Snapshot, Statement};
@@ -94,6 +94,12 @@ impl Run<'_> {
         let sql_mode = statement.context.as_ref().map(|c| c.sql_mode.as_str());
         let mode = Mode::of_sql_mode(sql_mode.unwrap_or_default());
         let text = portable(&statement.ddl, &self.workspace, self.apply.database, mode);
+        if mentions(&text, marker::TABLE, mode) {
+            return Err(refused(format!(
+                "a statement names the table {}, in which versions are marked",
+                marker::TABLE
+            )));
+        }
         match split(&text, mode).as_slice() {
             [one] if effect(one, mode) == Effect::Schema => Ok((*one).to_owned()),
             [_] => Err(refused(

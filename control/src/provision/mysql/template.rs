@@ -8,12 +8,13 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use super::connect::{Fault, MySql, Session, text};
-use super::copy::copy;
+use super::copy::{Original, filled};
 use super::database;
+use super::deployer::Deployer;
 use super::marker::{self, Marker};
 use super::quote::literal;
 use super::schema::Schema;
-use crate::blueprint::Version;
+use crate::blueprint::{Snapshot, Version};
 use crate::provision::{Apply, Error, Failure, Found};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
@@ -29,7 +30,7 @@ struct Base {
     ordinal: u32,
     /// Of the version.
     digest: String,
-    schema: Schema,
+    original: Original,
     found: Vec<Found>,
 }
 
@@ -124,6 +125,16 @@ impl MySql {
         Err(Error::NotDeployable(differences))
     }
 
+    pub(in crate::provision) async fn template_snapshot(
+        &self,
+        blueprint: &str,
+        ordinal: u32,
+    ) -> Result<Snapshot, Error> {
+        let lock = self.template_lock(blueprint);
+        let _shared = lock.read().await;
+        self.snapshot(&template_database(blueprint, ordinal)).await
+    }
+
     /// If the template is there: what its statements left, as far as the versions do not know it.
     async fn there(
         &self,
@@ -142,16 +153,32 @@ impl MySql {
     }
 
     async fn build(&self, blueprint: &str, versions: &[Version]) -> Result<Vec<Found>, Error> {
+        match self.build_from(blueprint, versions, true).await {
+            // A view that lost its table cannot be copied; from the beginning it can be made.
+            Err(error @ (Error::Refused(_) | Error::Server { .. })) => {
+                tracing::info!(%error, blueprint, "template built from the beginning");
+                self.build_from(blueprint, versions, false).await
+            }
+            other => other,
+        }
+    }
+
+    async fn build_from(
+        &self,
+        blueprint: &str,
+        versions: &[Version],
+        copies: bool,
+    ) -> Result<Vec<Found>, Error> {
         let ordinal = versions.last().map_or(0, |version| version.ordinal);
         let template = template_database(blueprint, ordinal);
         let alone = self.database_alone(&template).await;
         let mut admin = self.admin().await?;
-        let begun = self.begin(&mut admin, blueprint, ordinal).await;
+        let begun = self.begin(&mut admin, blueprint, ordinal, copies).await;
         admin.close().await;
         let base = begun?;
         let begun = match self.deployer_open(&template).await {
             Ok(mut deployer) => {
-                let begun = begin_with(&mut deployer, &template, &base).await;
+                let begun = self.begin_with(&mut deployer, &template, &base).await;
                 deployer.close().await;
                 begun
             }
@@ -174,6 +201,7 @@ impl MySql {
         admin: &mut Session,
         blueprint: &str,
         ordinal: u32,
+        copies: bool,
     ) -> Result<Base, Fault> {
         let template = template_database(blueprint, ordinal);
         if let database::Found::Foreign = database::look(admin, &template).await? {
@@ -181,9 +209,12 @@ impl MySql {
         }
         // What a crash left is not looked at.
         database::drop_database(admin, &template).await?;
-        let base = base(admin, blueprint, ordinal).await?;
+        let base = match copies {
+            true => base(admin, blueprint, ordinal).await?,
+            false => None,
+        };
         let defaults = base.as_ref().map(|base| {
-            let schema = &base.schema;
+            let schema = &base.original.schema;
             (schema.character_set.as_str(), schema.collation.as_str())
         });
         let from = base
@@ -196,10 +227,31 @@ impl MySql {
             None => Ok(Base {
                 ordinal: 0,
                 digest: String::new(),
-                schema: Schema::read(admin, &template, None).await?,
+                original: Original {
+                    schema: Schema::read(admin, &template, None).await?,
+                    database: template,
+                    filled: Vec::new(),
+                },
                 found: Vec::new(),
             }),
         }
+    }
+
+    /// Copies what a template begins from, and marks it as that version.
+    async fn begin_with(
+        &self,
+        deployer: &mut Deployer,
+        template: &str,
+        base: &Base,
+    ) -> Result<(), Fault> {
+        self.copy(&mut deployer.work, &base.original, template)
+            .await?;
+        for (ordinal, place, probe) in &base.found {
+            let sql = marker::found(*ordinal, *place, probe);
+            deployer.marker.run(&sql).await?;
+        }
+        deployer.marker.run(&marker::made(base.ordinal)).await?;
+        Ok(())
     }
 
     async fn replay(
@@ -231,12 +283,18 @@ impl MySql {
     }
 
     async fn complete(&self, template: &str, ordinal: u32) -> Result<(), Error> {
-        let fingerprint = self.snapshot(template).await?.digest();
         let _alone = self.database_alone(template).await;
         let completed = match self.deployer_open(template).await {
             Ok(mut deployer) => {
-                let sql = marker::template(ordinal, &fingerprint);
-                let completed = deployer.marker.run(&sql).await;
+                let session = &mut deployer.marker;
+                let completed = async {
+                    let schema = Schema::read(session, template, None).await?;
+                    let filled = filled(session, &schema).await?;
+                    let fingerprint = schema.snapshot().digest();
+                    let sql = marker::template(ordinal, &fingerprint, filled);
+                    session.run(&sql).await
+                }
+                .await;
                 deployer.close().await;
                 completed
             }
@@ -267,30 +325,18 @@ async fn base(admin: &mut Session, blueprint: &str, ordinal: u32) -> Result<Opti
             continue;
         };
         let schema = Schema::read(admin, &template, None).await?;
-        let found = marker.found();
         return Ok(Some(Base {
             ordinal,
             digest: marker.version_digest().to_owned(),
-            schema,
-            found,
+            original: Original {
+                database: template,
+                schema,
+                filled: marker.filled(),
+            },
+            found: marker.found(),
         }));
     }
     Ok(None)
-}
-
-/// Copies what a template begins from, and marks it as that version.
-async fn begin_with(
-    deployer: &mut super::deployer::Deployer,
-    template: &str,
-    base: &Base,
-) -> Result<(), Fault> {
-    copy(&mut deployer.work, &base.schema, template).await?;
-    for (ordinal, place, probe) in &base.found {
-        let sql = marker::found(*ordinal, *place, probe);
-        deployer.marker.run(&sql).await?;
-    }
-    deployer.marker.run(&marker::made(base.ordinal)).await?;
-    Ok(())
 }
 
 /// Keeps the template just made and the newest of the others.

@@ -4,13 +4,13 @@ use tenantsdb_codecs::feed::id::tenant_database;
 
 use super::accounts::{self, Rights, drop_account};
 use super::connect::{Fault, MySql, Session, refused};
-use super::copy::copy;
+use super::copy::Original;
 use super::database::{self, Found};
-use super::flavour::account_name;
 use super::marker;
 use super::schema::Schema;
 use super::template::{completed, template_database};
 use crate::provision::{Error, TenantSpec};
+use tenantsdb_codecs::mysql::account_name;
 
 impl MySql {
     pub(in crate::provision) async fn tenant_create(
@@ -25,8 +25,8 @@ impl MySql {
         let mut admin = self.admin().await?;
         let ready = self.ready(&mut admin, &tenant, &name, &template).await;
         admin.close().await;
-        if let Some((schema, fingerprint)) = ready? {
-            self.fill(&name, &schema, tenant.ordinal, &fingerprint)
+        if let Some((original, fingerprint)) = ready? {
+            self.fill(&name, &original, tenant.ordinal, &fingerprint)
                 .await?;
         }
         drop(alone);
@@ -73,7 +73,7 @@ impl MySql {
         tenant: &TenantSpec<'_>,
         name: &str,
         template: &str,
-    ) -> Result<Option<(Schema, String)>, Fault> {
+    ) -> Result<Option<(Original, String)>, Fault> {
         match database::look(admin, name).await? {
             Found::Ours(marker) if marker.ordinal().is_some() => return Ok(None),
             // What a crash left.
@@ -89,7 +89,12 @@ impl MySql {
         let version = (tenant.ordinal, marker.version_digest());
         database::create_marked(admin, name, defaults, version).await?;
         self.deployer_create(admin, name).await?;
-        Ok(Some((schema, fingerprint)))
+        let original = Original {
+            database: template.to_owned(),
+            schema,
+            filled: marker.filled(),
+        };
+        Ok(Some((original, fingerprint)))
     }
 
     /// Copies into a schema that is marked as being made, and marks it as complete if it is what
@@ -97,7 +102,7 @@ impl MySql {
     async fn fill(
         &self,
         name: &str,
-        schema: &Schema,
+        original: &Original,
         ordinal: u32,
         fingerprint: &str,
     ) -> Result<(), Error> {
@@ -105,12 +110,12 @@ impl MySql {
             Ok(mut deployer) => {
                 let filled = async {
                     self.cut_here().await;
-                    copy(&mut deployer.work, schema, name).await?;
+                    self.copy(&mut deployer.work, original, name).await?;
                     self.cut_here().await;
                     let copied = Schema::read(&mut deployer.marker, name, None).await?;
                     let copied = copied.snapshot();
                     if copied.digest() != fingerprint {
-                        let differences = copied.changed(&schema.snapshot());
+                        let differences = copied.changed(&original.schema.snapshot());
                         return Err(refused(format!(
                             "the copy of the template is not what the template is: {}",
                             differences.join(", ")

@@ -5,5 +5,5 @@
 mod apply;
 pub(crate) mod cut;
 mod isolation;
-mod server;
+pub(crate) mod server;
 mod template;

@@ -5,9 +5,9 @@ use tenantsdb_codecs::feed::id::workspace_database;
 use super::accounts::{self, Rights};
 use super::connect::MySql;
 use super::database::{self, Found};
-use super::flavour::account_name;
 use super::quote::literal;
 use crate::provision::Error;
+use tenantsdb_codecs::mysql::account_name;
 
 impl MySql {
     pub(in crate::provision) async fn workspace_create(

@@ -16,7 +16,7 @@ pub(crate) enum DeploymentStatus {
 
 /// What became of one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, utoipa::ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum TargetStatus {
     /// Nothing yet.
     Pending,
@@ -28,6 +28,9 @@ pub(crate) enum TargetStatus {
     Failed,
     /// Had it before, or is not there any more.
     Skipped,
+    /// Does not have it, and what it has cannot be told or is not what control left there: nothing
+    /// is run in it until a person has looked. Counted with the failed.
+    NeedsAttention,
 }
 
 // === impl DeploymentStatus ===
@@ -58,13 +61,13 @@ impl std::str::FromStr for DeploymentStatus {
 // === impl TargetStatus ===
 
 impl TargetStatus {
-    /// The name in the store and in answers.
-    pub(crate) const fn as_str(self) -> &'static str {
+    /// The name in the store, where a column beside it tells those that need attention apart.
+    pub(crate) const fn stored(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::Completed => "completed",
-            Self::Failed => "failed",
+            Self::Failed | Self::NeedsAttention => "failed",
             Self::Skipped => "skipped",
         }
     }
@@ -82,7 +85,7 @@ impl std::str::FromStr for TargetStatus {
             Self::Skipped,
         ]
         .into_iter()
-        .find(|status| status.as_str() == name)
+        .find(|status| status.stored() == name)
         .ok_or(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::server::{Blueprint, Client, Server, apply_of, on_both, statement, versions};
 use crate::blueprint::{Probe, Version};
-use crate::provision::mysql::flavour::deploy_account_name;
+use crate::provision::mysql::names::deploy_account_name;
 
 on_both!(
     versions_that_are_there_are_passed_over,

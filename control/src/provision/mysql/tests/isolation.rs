@@ -1,8 +1,9 @@
 use super::server::{Blueprint, PASSWORD, Server, number, on_both, statement, versions};
 use crate::blueprint::Version;
-use crate::provision::mysql::flavour::{Flavour, deploy_account_name};
+use crate::provision::mysql::names::deploy_account_name;
 use crate::provision::{Error, Provisioner};
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::mysql::Flavour;
 
 on_both!(
     no_door_leads_to_another_tenant,
@@ -158,6 +159,8 @@ async fn captured_text_gains_nothing_outside_its_schema(server: &'static Server)
         "CREATE TABLE a (x int); GRANT ALL ON *.* TO 'hostile__acme'@'%'",
         "USE hostile__globex",
         "CALL p()",
+        "CREATE TRIGGER g BEFORE UPDATE ON `_tenantsdb` FOR EACH ROW SET NEW.state = 'done'",
+        "CREATE TEMPORARY TABLE t (x int)",
         "INSERT INTO `_tenantsdb` (ordinal, step, state) VALUES (9, 0, 'done')",
         "CREATE PROCEDURE hostile__globex.p() SELECT 1",
         "/*!50000 CREATE TABLE hostile__globex.u (x int) */",
@@ -225,7 +228,8 @@ async fn accounts_of_others_are_not_taken_over(server: &'static Server) {
     for (tenant, sql) in [
         (
             "a",
-            "CREATE USER 'taken__a'@'%' IDENTIFIED BY 'x'; GRANT SELECT ON mysql.* TO 'taken__a'@'%'",
+            "CREATE USER 'taken__a'@'%' IDENTIFIED BY 'x'; \
+             GRANT SELECT ON mysql.* TO 'taken__a'@'%'",
         ),
         ("b", "CREATE USER 'taken__b'@'localhost' IDENTIFIED BY 'x'"),
         (

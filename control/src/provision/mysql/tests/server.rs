@@ -6,18 +6,19 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlDatabaseError, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _, Row as _};
 use tenantsdb_codecs::feed::id::{Engine, tenant_database, workspace_database};
 use tenantsdb_codecs::feed::route::ServerTls;
 use tenantsdb_codecs::secret::Secret;
 
-use super::super::flavour::Flavour;
+use super::super::names::hex;
 use crate::blueprint::{Statement, Version};
 use crate::provision::{
     Applied, Apply, Error, Failure, Found, Provisioner, Server as Engines, ServerLogin, TenantSpec,
 };
+use tenantsdb_codecs::mysql::Flavour;
+use tenantsdb_codecs::mysql::auth::{native, sha2};
 
 const ADMIN: &str = "admin";
 const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
@@ -25,7 +26,7 @@ const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
 pub(super) const PASSWORD: &str = "the-password-of-a-test-login";
 
 /// One of the two.
-pub(super) struct Server {
+pub(crate) struct Server {
     pub(super) flavour: Flavour,
     port: u16,
     /// Its standard input is closed with this process; the shell then stops the server.
@@ -38,20 +39,20 @@ macro_rules! on_both {
         mod mariadb {
             $(#[tokio::test]
             async fn $name() {
-                super::$name(super::super::server::mariadb()).await;
+                super::$name($crate::provision::mysql_test_server::mariadb()).await;
             })*
         }
         mod mysql {
             $(#[tokio::test]
             async fn $name() {
-                if let Some(server) = super::super::server::mysql() {
+                if let Some(server) = $crate::provision::mysql_test_server::mysql() {
                     super::$name(server).await;
                 }
             })*
         }
     };
 }
-pub(super) use on_both;
+pub(crate) use on_both;
 
 /// A blueprint of a test's own.
 pub(super) struct Blueprint {
@@ -68,7 +69,7 @@ impl Blueprint {
             name: name.to_owned(),
             server,
             provisioner,
-            verifier: server.verifier(name).await,
+            verifier: server.verifier(),
         }
     }
 
@@ -188,7 +189,7 @@ pub(super) fn apply_of<'a>(
 }
 
 impl Server {
-    pub(super) fn admin_login(&self) -> ServerLogin {
+    pub(crate) fn admin_login(&self) -> ServerLogin {
         ServerLogin {
             addr: format!("127.0.0.1:{}", self.port),
             tls: ServerTls::Disable,
@@ -198,17 +199,17 @@ impl Server {
         }
     }
 
-    pub(super) async fn admin(&self) -> Client {
+    pub(crate) async fn admin(&self) -> Client {
         self.login(ADMIN, ADMIN_PASSWORD, "mysql").await
     }
 
-    pub(super) async fn login(&self, user: &str, password: &str, database: &str) -> Client {
+    pub(crate) async fn login(&self, user: &str, password: &str, database: &str) -> Client {
         self.try_login(user, password, database)
             .await
             .unwrap_or_else(|error| panic!("{user}: {error:?}"))
     }
 
-    pub(super) async fn try_login(
+    pub(crate) async fn try_login(
         &self,
         user: &str,
         password: &str,
@@ -217,7 +218,7 @@ impl Server {
         let options = MySqlConnectOptions::new()
             .host("127.0.0.1")
             .port(self.port)
-            .username(&super::super::flavour::account_name(user))
+            .username(&tenantsdb_codecs::mysql::account_name(user))
             .password(password)
             .database(database)
             .ssl_mode(MySqlSslMode::Disabled)
@@ -228,43 +229,32 @@ impl Server {
         options.connect().await.map(Client)
     }
 
-    /// What control would store of [`PASSWORD`]. The server computes it.
-    async fn verifier(&self, scratch: &str) -> String {
-        let mut admin = self.admin().await;
-        if self.flavour == Flavour::MariaDb {
-            let hash = admin.value(&format!("SELECT PASSWORD('{PASSWORD}')")).await;
-            return format!("mysql_native_password${}", hash.trim_start_matches('*'));
+    /// What control would store of [`PASSWORD`].
+    fn verifier(&self) -> String {
+        let password = PASSWORD.as_bytes();
+        match self.flavour {
+            Flavour::MariaDb => native::verifier(password).to_string(),
+            Flavour::MySql => {
+                let stored = sha2::crypt(password, b"twenty bytes of salt");
+                let stored = hex(stored.as_bytes());
+                format!("{}${stored}", sha2::verifier(password))
+            }
         }
-        let user = format!("'{scratch}_scratch'@'%'");
-        admin
-            .run(&format!(
-                "CREATE USER {user} IDENTIFIED WITH caching_sha2_password BY '{PASSWORD}'"
-            ))
-            .await;
-        let stored = admin
-            .value(&format!(
-                "SELECT HEX(authentication_string) FROM mysql.user WHERE User = '{scratch}_scratch'"
-            ))
-            .await;
-        admin.run(&format!("DROP USER {user}")).await;
-        let twice = Sha256::digest(Sha256::digest(PASSWORD));
-        let twice: String = twice.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("caching_sha2_password${twice}${stored}")
     }
 }
 
 /// A plain session.
-pub(super) struct Client(MySqlConnection);
+pub(crate) struct Client(MySqlConnection);
 
 impl Client {
     /// One COM_QUERY.
-    pub(super) async fn run(&mut self, sql: &str) {
+    pub(crate) async fn run(&mut self, sql: &str) {
         self.try_run(sql)
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    pub(super) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+    pub(crate) async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         self.0
             .execute(sqlx::raw_sql(AssertSqlSafe(sql)))
             .await
@@ -277,7 +267,7 @@ impl Client {
     }
 
     /// First column of the first row, as text; empty if it is NULL or there is no row.
-    pub(super) async fn value(&mut self, sql: &str) -> String {
+    pub(crate) async fn value(&mut self, sql: &str) -> String {
         let rows = self.0.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
         let rows = rows.unwrap_or_else(|error| panic!("{sql}: {error:?}"));
         let value = |row: &sqlx::mysql::MySqlRow| {
@@ -326,7 +316,7 @@ pub(super) fn versions(texts: &[&str]) -> Vec<Version> {
         .collect()
 }
 
-pub(super) fn mariadb() -> &'static Server {
+pub(crate) fn mariadb() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let mariadbd = ["/usr/sbin/mariadbd", "/usr/local/sbin/mariadbd"]
@@ -341,7 +331,7 @@ pub(super) fn mariadb() -> &'static Server {
 }
 
 /// `None`, loudly, where Oracle's MySQL cannot be had.
-pub(super) fn mysql() -> Option<&'static Server> {
+pub(crate) fn mysql() -> Option<&'static Server> {
     static SERVER: OnceLock<Option<Server>> = OnceLock::new();
     SERVER
         .get_or_init(|| start_mysql(&["--skip-log-bin"]))

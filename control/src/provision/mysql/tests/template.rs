@@ -1,6 +1,6 @@
 use super::server::{Blueprint, Client, Server, on_both, statement, versions};
 use crate::blueprint::{Snapshot, Statement, Version, infer};
-use crate::provision::mysql::flavour::Flavour;
+use tenantsdb_codecs::mysql::Flavour;
 
 on_both!(
     workspace_new_tenant_and_deployed_tenant_have_one_schema,
@@ -10,6 +10,8 @@ on_both!(
     differences_become_statements_that_make_them,
     what_a_crash_left_of_a_tenant_is_made_again,
     tables_are_shown,
+    rows_that_a_statement_makes_come_with_a_template,
+    a_view_that_lost_its_table_does_not_stop_later_templates,
 );
 
 /// Objects of many kinds; at least 40.
@@ -24,20 +26,24 @@ pub(super) fn many_kinds(flavour: Flavour) -> Vec<String> {
          domain varchar(120) AS (substring_index(mail, '@', -1)) VIRTUAL, \
          made timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP ON UPDATE CURRENT_TIMESTAMP, \
          UNIQUE KEY mail (mail), KEY by_country (country, born), \
-         CONSTRAINT of_country FOREIGN KEY (country) REFERENCES countries (code) ON DELETE SET NULL, \
-         CONSTRAINT mail_is_one CHECK (mail LIKE '%@%')) DEFAULT CHARSET=utf8mb4 AUTO_INCREMENT=1000",
+         CONSTRAINT of_country FOREIGN KEY (country) REFERENCES countries (code) \
+         ON DELETE SET NULL, \
+         CONSTRAINT mail_is_one CHECK (mail LIKE '%@%')) \
+         DEFAULT CHARSET=utf8mb4 AUTO_INCREMENT=1000",
         "CREATE TABLE orders (id bigint UNSIGNED AUTO_INCREMENT PRIMARY KEY, user_id int NOT NULL, \
          state enum('new','paid','a,b') NOT NULL DEFAULT 'new', flags set('x','y'), \
          total decimal(12,2) NOT NULL DEFAULT 0.00, note text, place point NOT NULL, \
          FULLTEXT KEY words (note), SPATIAL KEY places (place), \
          FOREIGN KEY (user_id) REFERENCES users (id) ON UPDATE CASCADE) ENGINE=InnoDB",
-        "CREATE TABLE items (order_id bigint UNSIGNED NOT NULL, line int NOT NULL, sku varchar(40), \
+        "CREATE TABLE items (order_id bigint UNSIGNED NOT NULL, line int NOT NULL, \
+         sku varchar(40), \
          PRIMARY KEY (order_id, line), \
          CONSTRAINT of_order FOREIGN KEY (order_id) REFERENCES orders (id) ON DELETE CASCADE)",
         "CREATE TABLE log (at datetime NOT NULL, line varchar(200), KEY at (at)) \
          PARTITION BY RANGE (year(at)) (PARTITION p2025 VALUES LESS THAN (2026), \
          PARTITION p2026 VALUES LESS THAN (2027), PARTITION rest VALUES LESS THAN MAXVALUE)",
-        "CREATE TABLE shards (k int NOT NULL, v blob, PRIMARY KEY (k)) PARTITION BY HASH (k) PARTITIONS 4",
+        "CREATE TABLE shards (k int NOT NULL, v blob, PRIMARY KEY (k)) \
+         PARTITION BY HASH (k) PARTITIONS 4",
         "CREATE TABLE latin (a varchar(20) CHARACTER SET latin1 COLLATE latin1_german1_ci, \
          b char(3) DEFAULT 'ß\\'x') DEFAULT CHARSET=latin1",
         "CREATE TABLE docs (id binary(16) NOT NULL PRIMARY KEY, doc json, n double DEFAULT 1.5e3, \
@@ -245,14 +251,14 @@ async fn differences_become_statements_that_make_them(server: &'static Server) {
     let full = snapshot(&blueprint, "infer_dev").await;
     let mut states = vec![empty, full];
     for texts in [
-        &[
-            "ALTER TABLE users DROP COLUMN made, MODIFY born datetime, ADD COLUMN nick varchar(9) FIRST",
-        ][..],
+        &["ALTER TABLE users DROP COLUMN made, MODIFY born datetime, \
+             ADD COLUMN nick varchar(9) FIRST"][..],
         &["ALTER TABLE orders DROP KEY totals, ADD KEY totals (state), COMMENT='x'"],
         &["ALTER TABLE latin CONVERT TO CHARACTER SET utf8mb4"],
         &["ALTER TABLE items DROP FOREIGN KEY of_order"],
         &[
-            "ALTER TABLE items ADD CONSTRAINT of_order FOREIGN KEY (order_id) REFERENCES orders (id)",
+            "ALTER TABLE items ADD CONSTRAINT of_order FOREIGN KEY (order_id) \
+             REFERENCES orders (id)",
         ],
         &[
             "ALTER TABLE shards REMOVE PARTITIONING",
@@ -263,9 +269,8 @@ async fn differences_become_statements_that_make_them(server: &'static Server) {
             "RENAME TABLE plain_1 TO plane_1",
         ],
         &["ALTER TABLE countries COMMENT='', ROW_FORMAT=COMPRESSED"],
-        &[
-            "ALTER TABLE users DROP CONSTRAINT mail_is_one, ADD CONSTRAINT short CHECK (born > '1900-01-01')",
-        ],
+        &["ALTER TABLE users DROP CONSTRAINT mail_is_one, \
+             ADD CONSTRAINT short CHECK (born > '1900-01-01')"],
         &[
             "CREATE OR REPLACE VIEW b_users AS SELECT id, mail FROM users",
             "DROP TRIGGER items_a",
@@ -285,6 +290,17 @@ async fn differences_become_statements_that_make_them(server: &'static Server) {
         for text in texts {
             dev.run(text).await;
         }
+        states.push(snapshot(&blueprint, "infer_dev").await);
+    }
+    let own: &[&str] = match server.flavour {
+        Flavour::MariaDb => &[
+            "ALTER SEQUENCE tickets INCREMENT BY 7 MAXVALUE 5000",
+            "ALTER TABLE temporal DROP SYSTEM VERSIONING",
+        ],
+        Flavour::MySql => &["ALTER TABLE newer DROP KEY fun, ALTER COLUMN hidden SET VISIBLE"],
+    };
+    for text in own {
+        dev.run(text).await;
         states.push(snapshot(&blueprint, "infer_dev").await);
     }
     let mut v: Vec<Version> = Vec::new();
@@ -373,4 +389,42 @@ async fn tables_are_shown(server: &'static Server) {
                 .contains("REFERENCES `countries` (`code`) ON DELETE SET NULL")
     }));
     assert!(!tables.iter().any(|table| table.name == "_tenantsdb"));
+}
+
+async fn rows_that_a_statement_makes_come_with_a_template(server: &'static Server) {
+    let blueprint = Blueprint::new(server, "rows").await;
+    let mut v = versions(&[
+        "CREATE TABLE plans (id int AUTO_INCREMENT PRIMARY KEY, size int AS (length(name)) STORED, \
+         name varchar(9)) AS SELECT 'free' AS name UNION ALL SELECT 'paid'",
+        "CREATE TRIGGER g BEFORE INSERT ON plans FOR EACH ROW SET NEW.name = 'changed'",
+        "CREATE TABLE t (x int)",
+    ]);
+    let mut first = blueprint.tenant("first", &mut []).await;
+    blueprint.template(&mut v[..1]).await.unwrap();
+    let mut third = blueprint.tenant("third", &mut v).await;
+    assert_eq!(blueprint.apply("first", &v).await.unwrap().to, 3);
+    let sql = "SELECT GROUP_CONCAT(id, size, name ORDER BY id) FROM plans";
+    assert_eq!(first.value(sql).await, "14free,24paid");
+    assert_eq!(third.value(sql).await, "14free,24paid");
+}
+
+async fn a_view_that_lost_its_table_does_not_stop_later_templates(server: &'static Server) {
+    let blueprint = Blueprint::new(server, "lost").await;
+    let mut v = versions(&[
+        "CREATE TABLE t (x int)",
+        "CREATE VIEW v AS SELECT x FROM t",
+        "ALTER TABLE t RENAME COLUMN x TO y",
+        "CREATE OR REPLACE VIEW v AS SELECT y FROM t",
+    ]);
+    blueprint.template(&mut v[..3]).await.unwrap();
+    let refused = blueprint.tenant_with("acme", 3, (false, false)).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("view v cannot be made again"),
+        "{refused}"
+    );
+    let found = blueprint.template(&mut v).await.unwrap();
+    assert_eq!(found.len(), 4);
+    let mut acme = blueprint.tenant("acme", &mut v).await;
+    assert_eq!(acme.value("SELECT COUNT(y) FROM v").await, "0");
 }
