@@ -19,6 +19,9 @@ MYSQL_UNAVAILABLE=69
 # sid needs to be asked for both; the client's package has mysqldump and mysql too.
 MYSQL_PACKAGES=(mysql-server-core mysql-client-core)
 
+# Who runs MariaDB for root, as Debian's package has it.
+MARIADB_USER=mysql
+
 mysql_say() { printf 'mysql: %s\n' "$*" >&2; }
 
 # mysql_home: the folder with the unpacked packages, there or not.
@@ -151,16 +154,21 @@ install_mysql() {
   return $code
 }
 
-# mariadb_program NAME…: the path of MariaDB's program under the first name that is one.
+# mariadb_program NAME: the path of MariaDB's program, or nothing. Debian's PATH for users lacks sbin.
 mariadb_program() {
-  local name path
-  for name in "$@"; do
-    for path in "$(command -v "$name" || true)" "/usr/sbin/$name" "/usr/local/mariadb/bin/$name"; do
-      [ -x "$path" ] && "$path" --no-defaults --version 2>/dev/null | grep -q MariaDB &&
-        { printf '%s' "$path"; return 0; }
-    done
+  local path
+  for path in "$(command -v "$1" || true)" "/usr/sbin/$1" "/usr/local/mariadb/bin/$1"; do
+    [ -x "$path" ] && { printf '%s' "$path"; return 0; }
   done
-  return 1
+}
+
+# Runs a command as the user that owns MariaDB's data: as as_postgres does.
+as_mariadb() {
+  if [ "$(id -u)" = 0 ]; then
+    setpriv --reuid="$MARIADB_USER" --regid="$MARIADB_USER" --init-groups --reset-env "$@"
+  else
+    "$@"
+  fi
 }
 
 if [ "${BASH_SOURCE[0]}" = "$0" ]; then
