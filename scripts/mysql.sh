@@ -63,7 +63,7 @@ mysql_unpacked_prefix() {
 }
 
 # mysql_prefix PROGRAM: prints what comes before the program's own arguments, one word a line.
-# MySQL's own programs want --no-defaults first, so it is the last word.
+# MySQL's programs take --no-defaults as their first argument only.
 mysql_prefix() {
   local program=$1 home path
   home=$(mysql_home)
@@ -72,10 +72,10 @@ mysql_prefix() {
     return 0
   fi
   mysql_unpacked_prefix "$home" "$program" || return 1
-  echo --no-defaults
+  printf '%s\n' --no-defaults "--plugin-dir=$home/usr/lib/mysql/plugin" \
+    "--character-sets-dir=$home/usr/share/mysql/charsets"
   if [ "$program" = mysqld ]; then
-    printf '%s\n' "--basedir=$home/usr" "--lc-messages-dir=$home/usr/share/mysql" \
-      "--character-sets-dir=$home/usr/share/mysql/charsets" "--plugin-dir=$home/usr/lib/mysql/plugin"
+    printf '%s\n' "--basedir=$home/usr" "--lc-messages-dir=$home/usr/share/mysql"
   fi
 }
 
