@@ -45,6 +45,23 @@ impl<'a> Cursor<'a> {
         self.array().map(i32::from_be_bytes)
     }
 
+    pub(crate) fn u16_le(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    pub(crate) fn u24_le(&mut self) -> Option<u32> {
+        self.array()
+            .map(|[low, middle, high]| u32::from_le_bytes([low, middle, high, 0]))
+    }
+
+    pub(crate) fn u32_le(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
+    pub(crate) fn u64_le(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
     /// Bytes up to the next zero byte, which is read too.
     pub(crate) fn c_string(&mut self) -> Option<&'a [u8]> {
         let end = self.rest.iter().position(|byte| *byte == 0)?;
@@ -61,7 +78,10 @@ mod tests {
     #[test]
     fn a_read_that_does_not_fit_takes_nothing() {
         let mut cursor = Cursor::new(&[1, 2, 3]);
-        assert_eq!(cursor.u32(), None);
+        assert_eq!(
+            (cursor.u32(), cursor.u32_le(), cursor.u64_le()),
+            (None, None, None)
+        );
         assert_eq!(cursor.take(4), None);
         assert_eq!(cursor.take(usize::MAX), None);
         assert_eq!(cursor.c_string(), None);
@@ -70,6 +90,15 @@ mod tests {
         assert_eq!(cursor.take(2), Some(&[2, 3][..]));
         assert!(cursor.is_empty());
         assert_eq!(cursor.u8(), None);
+    }
+
+    #[test]
+    fn the_least_byte_comes_first_where_a_name_says_so() {
+        let mut cursor = Cursor::new(&[1, 2, 1, 2, 3, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0x80]);
+        assert_eq!(cursor.u16_le(), Some(0x0201));
+        assert_eq!(cursor.u24_le(), Some(0x03_0201));
+        assert_eq!(cursor.u32_le(), Some(0x0100_0001));
+        assert_eq!(cursor.u64_le(), Some(0x8000_0000_0000_0001));
     }
 
     #[test]

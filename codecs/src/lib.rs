@@ -10,6 +10,7 @@
 //! - [`limits`]: how much a peer may make us hold or compute.
 //! - [`secret`]: values that are wiped and never printed.
 //! - [`postgres`]: PostgreSQL's messages.
+//! - [`mysql`]: MySQL's and MariaDB's messages and password exchanges.
 //! - [`scram`]: the password exchange, both roles.
 //! - [`sql`]: what the text of a statement says.
 //! - [`feed`]: what proxy and control say to each other.
@@ -21,6 +22,7 @@
 mod cursor;
 pub mod feed;
 pub mod limits;
+pub mod mysql;
 pub mod postgres;
 pub mod scram;
 pub mod secret;

@@ -39,3 +39,22 @@ pub const SCRAM_ITERATIONS_MIN: u32 = 4_096;
 
 /// Most SCRAM iterations. A server that asks for more would get seconds of our processor.
 pub const SCRAM_ITERATIONS_MAX: u32 = 1_000_000;
+
+/// Longest body in bytes of what a MySQL client sends to log in: 64 KiB of connection attributes,
+/// and what else there is. The longest user name has 128 characters, the longest database name 64.
+pub const MYSQL_LOGIN_BYTES_MAX: usize = MYSQL_ATTRIBUTES_BYTES_MAX + 4_096;
+
+/// Most bytes of a MySQL client's connection attributes. The server takes no more either:
+/// `MAX_CONNECTION_ATTR_STORAGE_LENGTH` in `sql/auth/sql_authentication.cc`.
+pub const MYSQL_ATTRIBUTES_BYTES_MAX: usize = 65_536;
+
+/// Most parameters of a MySQL query or execution. The server counts them in two bytes.
+pub const MYSQL_PARAMETERS_MAX: u64 = 65_535;
+
+/// Longest text in bytes of a MySQL error that we send; the rest is cut off. Clients keep this much
+/// with a zero byte: `MYSQL_ERRMSG_SIZE` in `include/mysql_com.h`.
+pub const MYSQL_MESSAGE_BYTES_MAX: usize = 511;
+
+/// Most runs of commands of one kind that a MySQL client may send before it reads a reply, and
+/// still be followed. Connectors that send ahead send one kind, or pairs of prepare and execute.
+pub const MYSQL_COMMAND_RUNS_MAX: usize = 64;

@@ -16,6 +16,7 @@
 
 mod effect;
 mod lex;
+pub mod mysql;
 mod split;
 mod survivors;
 mod tag;

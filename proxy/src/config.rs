@@ -18,6 +18,12 @@ use tenantsdb_codecs::secret::Secret;
 pub struct Config {
     /// Where PostgreSQL clients connect. Port 0 takes a free one, which is logged.
     pub postgres_listen: SocketAddr,
+    /// Where MySQL clients connect, if any.
+    pub mysql_listen: Option<SocketAddr>,
+    /// Where MariaDB clients connect, if any.
+    pub mariadb_listen: Option<SocketAddr>,
+    /// Private key that MySQL clients without TLS seal their passwords with; `None` makes one.
+    pub mysql_rsa_key: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served.
     pub admin_listen: SocketAddr,
     /// How control is reached.

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use crate::auth::Mock;
-use crate::cancel::CancelKeys;
+use crate::auth::rsa::Rsa;
+use crate::back::mysql::secret::Secrets;
+use crate::back::{mysql, postgres};
+use crate::cancel::{CancelKeys, ConnectionIds};
 use crate::config::Config;
 use crate::ddl::Captures;
+use crate::ddl::journal::Journal;
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -28,8 +32,16 @@ pub struct Context {
     pub metrics: Metrics,
     /// The cancel keys of the sessions of this process.
     pub cancel: CancelKeys,
+    /// The connection ids of MySQL clients of this process.
+    pub connection_ids: ConnectionIds,
+    /// What logs in to MySQL servers.
+    pub(crate) secrets: Secrets,
+    /// What MySQL clients without TLS seal their passwords with.
+    pub(crate) rsa: Rsa,
+    /// The record of DDL that is about to be forwarded; `None` without a data directory.
+    pub(crate) journal: Option<Journal>,
     /// How many server connections there may be, for each database.
-    pub budgets: Budgets,
+    pub(crate) budgets: EngineBudgets,
     /// The way of captured DDL to control.
     pub captures: Captures,
     /// Whether the process is going down.
@@ -38,17 +50,36 @@ pub struct Context {
     pub mock: Mock,
 }
 
+/// The budgets of each engine's databases.
+#[derive(Debug)]
+pub(crate) struct EngineBudgets {
+    pub(crate) postgres: Arc<Budgets<postgres::Connection>>,
+    pub(crate) mysql: Arc<Budgets<mysql::Connection>>,
+}
+
 impl Context {
     /// Puts the parts together; routes are empty.
     #[must_use]
-    pub fn new(config: Config, tls: Tls, captures: Captures) -> Arc<Self> {
+    pub(crate) fn new(
+        config: Config,
+        tls: Tls,
+        captures: Captures,
+        journal: Option<Journal>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             routes: Arc::default(),
             tls,
             limits: Limits::new(&config),
             metrics: Metrics::default(),
             cancel: CancelKeys::default(),
-            budgets: Budgets::new(&config),
+            connection_ids: ConnectionIds::default(),
+            secrets: Secrets::default(),
+            rsa: Rsa::new(config.mysql_rsa_key.clone()),
+            journal,
+            budgets: EngineBudgets {
+                postgres: Arc::new(Budgets::new(&config)),
+                mysql: Arc::new(Budgets::new(&config)),
+            },
             captures,
             drain: Drain::default(),
             mock: Mock::new(config.control.token.expose().as_bytes()),

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::back::{mysql, postgres};
 use crate::context::Context;
 use crate::pool::Pools;
 
@@ -12,14 +13,28 @@ pub struct Core {
     /// The process's shared parts.
     pub context: Arc<Context>,
     /// The server connections of this core.
-    pub pools: Pools,
+    pub(crate) postgres: Pools<postgres::Connection>,
+    pub(crate) mysql: Pools<mysql::Connection>,
 }
 
 impl Core {
     /// A core without connections. Called on the core's own thread.
     #[must_use]
     pub fn new(context: Arc<Context>) -> Rc<Self> {
-        let pools = Pools::new(&context);
-        Rc::new(Self { context, pools })
+        let (config, budgets) = (&context.config, &context.budgets);
+        Rc::new(Self {
+            postgres: Pools::new(config, &budgets.postgres),
+            mysql: Pools::new(config, &budgets.mysql),
+            context,
+        })
+    }
+
+    /// Looks after the idle connections for as long as it runs.
+    pub async fn tend(self: Rc<Self>) {
+        let idle_timeout = self.context.config.idle_timeout;
+        tokio::join!(
+            self.postgres.tend(idle_timeout),
+            self.mysql.tend(idle_timeout)
+        );
     }
 }

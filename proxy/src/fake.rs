@@ -21,7 +21,7 @@ use tokio::task::{LocalSet, spawn_local};
 use crate::config::{Config, Control};
 use crate::context::Context;
 use crate::core::Core;
-use crate::listener;
+use crate::listener::{self, Door};
 use crate::route::Route;
 use crate::route::entry::Interner;
 use crate::tls::Tls;
@@ -44,6 +44,9 @@ pub(crate) fn config() -> Config {
     let seconds = Duration::from_secs;
     Config {
         postgres_listen: ([127, 0, 0, 1], 0).into(),
+        mysql_listen: None,
+        mariadb_listen: None,
+        mysql_rsa_key: None,
         admin_listen: ([127, 0, 0, 1], 0).into(),
         control: Control {
             url: "http://127.0.0.1:1".to_owned(),
@@ -69,7 +72,7 @@ pub(crate) fn config() -> Config {
 pub(crate) fn context(config: Config) -> Arc<Context> {
     let tls = Tls::load(&config).unwrap();
     let (captures, _) = crate::ddl::channel();
-    Context::new(config, tls, captures)
+    Context::new(config, tls, captures, None)
 }
 
 pub(crate) fn verifier() -> Verifier {
@@ -131,7 +134,11 @@ pub(crate) fn listen(core: &Rc<Core>) -> SocketAddr {
     let (addr, listeners) = listener::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
     for listener in listeners {
         let core = Rc::clone(core);
-        spawn_local(async move { listener::serve(core, listener).await.unwrap() });
+        spawn_local(async move {
+            listener::serve(core, Door::Postgres, listener)
+                .await
+                .unwrap()
+        });
     }
     addr
 }

@@ -5,6 +5,8 @@
 
 use std::io;
 
+use tenantsdb_codecs::mysql;
+use tenantsdb_codecs::mysql::frame as packets;
 use tenantsdb_codecs::postgres;
 use tenantsdb_codecs::postgres::frame::{Frame, frame};
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -12,9 +14,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// How much is read at once. A login's messages have some hundreds of bytes.
 const READ_BYTES: usize = 2048;
 
-/// Why no message could be read.
+/// Why no message could be read. `E` is what the protocol finds wrong with its bytes.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
+pub(crate) enum Error<E = postgres::Error> {
     /// The peer is gone.
     #[error("the peer closed the connection")]
     Closed,
@@ -22,8 +24,20 @@ pub(crate) enum Error {
     #[error("read: {0}")]
     Io(#[from] io::Error),
     /// Not a message, or too long.
-    #[error(transparent)]
-    Protocol(#[from] postgres::Error),
+    #[error("{0}")]
+    Protocol(E),
+}
+
+impl From<postgres::Error> for Error {
+    fn from(error: postgres::Error) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<mysql::Error> for Error<mysql::Error> {
+    fn from(error: mysql::Error) -> Self {
+        Self::Protocol(error)
+    }
 }
 
 /// Bytes read from one peer. Holds at most the bytes of one message and of one read behind it.
@@ -44,16 +58,24 @@ impl Inbox {
         self.start = self.buf.len().min(self.start + bytes);
     }
 
+    /// What somebody else has read.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        Self {
+            buf: bytes,
+            start: 0,
+        }
+    }
+
     /// All that is left, for whoever reads on.
     pub(crate) fn into_unread(mut self) -> Vec<u8> {
         self.buf.split_off(self.start)
     }
 
     /// Waits for more bytes. Cancel safe.
-    pub(crate) async fn fill(
+    pub(crate) async fn fill<E>(
         &mut self,
         stream: &mut (impl AsyncRead + Unpin),
-    ) -> Result<(), Error> {
+    ) -> Result<(), Error<E>> {
         self.buf.drain(..self.start);
         self.start = 0;
         self.buf.reserve(READ_BYTES);
@@ -63,7 +85,7 @@ impl Inbox {
         }
     }
 
-    /// Waits for one whole message, whose body has at most `body_bytes_max` bytes, and takes it.
+    /// Waits for one whole PostgreSQL message, whose body has at most `body_bytes_max` bytes, and takes it.
     /// Cancel safe.
     pub(crate) async fn message(
         &mut self,
@@ -75,6 +97,22 @@ impl Inbox {
         }
         let from = self.buf.get(self.start..).unwrap_or_default();
         let found = frame(from, body_bytes_max)?.ok_or(Error::Closed)?;
+        self.start += found.bytes;
+        Ok(found)
+    }
+
+    /// Waits for one whole MySQL packet, whose body has at most `body_bytes_max` bytes, and takes
+    /// it. Cancel safe.
+    pub(crate) async fn packet(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        body_bytes_max: usize,
+    ) -> Result<packets::Frame<'_>, Error<mysql::Error>> {
+        while packets::frame(self.unread(), body_bytes_max)?.is_none() {
+            self.fill(stream).await?;
+        }
+        let from = self.buf.get(self.start..).unwrap_or_default();
+        let found = packets::frame(from, body_bytes_max)?.ok_or(Error::Closed)?;
         self.start += found.bytes;
         Ok(found)
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
+use tenantsdb_codecs::mysql::Flavour;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
@@ -14,7 +15,8 @@ use tracing::{debug, error, warn};
 
 use crate::core::Core;
 use crate::fault::FaultKind;
-use crate::front::postgres;
+use crate::front::{mysql, postgres};
+use crate::limits::{Full, SourcePermit};
 use crate::metrics::Login;
 use crate::stream::keepalive;
 
@@ -29,6 +31,37 @@ const STOP_GRACE: Duration = Duration::from_secs(1);
 /// Clients of one core that are being told that there is no place for them; more are closed without
 /// a word.
 const REFUSALS_MAX: usize = 64;
+
+/// Whose clients a listener takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// PostgreSQL's.
+    Postgres,
+    /// MySQL's or MariaDB's.
+    MySql(Flavour),
+}
+
+impl Door {
+    async fn serve(
+        self,
+        core: Rc<Core>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        source: SourcePermit,
+    ) {
+        match self {
+            Self::Postgres => postgres::serve(core, stream, peer, source).await,
+            Self::MySql(flavour) => mysql::serve(core, stream, peer, source, flavour).await,
+        }
+    }
+
+    async fn turn_away(self, core: Rc<Core>, stream: TcpStream, peer: SocketAddr, full: Full) {
+        match self {
+            Self::Postgres => postgres::turn_away(core, stream, peer, full).await,
+            Self::MySql(_) => mysql::turn_away(core, stream, peer, full).await,
+        }
+    }
+}
 
 /// Binds `count` listeners to one address; port 0 is the same free port for all.
 ///
@@ -81,7 +114,7 @@ fn bind_one(address: SocketAddr) -> io::Result<StdListener> {
 /// # Errors
 ///
 /// The listener cannot be registered with the runtime.
-pub async fn serve(core: Rc<Core>, listener: StdListener) -> io::Result<()> {
+pub async fn serve(core: Rc<Core>, door: Door, listener: StdListener) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let sessions = TaskTracker::new();
     let refusals = TaskTracker::new();
@@ -95,11 +128,11 @@ pub async fn serve(core: Rc<Core>, listener: StdListener) -> io::Result<()> {
                     let _permit = permit;
                     let context = std::sync::Arc::clone(&core.context);
                     let _clients = context.metrics.clients.enter();
-                    postgres::serve(core, stream, peer, source).await;
+                    door.serve(core, stream, peer, source).await;
                 });
             }
             Err(full) if refusals.len() < REFUSALS_MAX => {
-                refusals.spawn_local(postgres::turn_away(core, stream, peer, full));
+                refusals.spawn_local(door.turn_away(core, stream, peer, full));
             }
             Err(_) => {
                 context.metrics.logins.increment(Login::Refused);

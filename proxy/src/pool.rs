@@ -29,21 +29,19 @@ pub(crate) mod moving;
 pub(crate) mod seat;
 
 use std::cell::RefCell;
-use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::{Duration, Instant, MissedTickBehavior};
 
+use crate::back::Link;
+use crate::config::Config;
 use crate::context::Context;
-use crate::core::Core;
-pub use budget::Budgets;
+pub(crate) use budget::Budgets;
 use budget::Permit;
-pub(crate) use checkout::{Error, Request, checkout};
+pub(crate) use checkout::{Error, NoPlace, Opener, Request, Reserved, checkout, reserve};
 use idle::IdleSet;
 use key::Key;
 use seat::{Seat, Wanted};
-
-use crate::back::postgres::Connection;
 
 /// How often connections that have been idle for too long are looked for.
 const TEND_EVERY: Duration = Duration::from_secs(1);
@@ -56,10 +54,10 @@ const IDLE_PER_SERVER_MAX: usize = 32;
 
 /// A server connection in its place of the budget. Dropped, it is closed and the place is free.
 #[derive(Debug)]
-pub(crate) struct Pooled {
-    pub(crate) connection: Connection,
+pub(crate) struct Pooled<C: Link> {
+    pub(crate) connection: C,
     key: Arc<Key>,
-    permit: Permit,
+    permit: Permit<C>,
     _open: Open,
 }
 
@@ -80,31 +78,41 @@ impl Drop for Open {
     }
 }
 
-/// The server connections of one core.
+/// The server connections of one core to servers of one engine.
 #[derive(Debug)]
-pub struct Pools {
-    idle: RefCell<IdleSet>,
+pub(crate) struct Pools<C: Link> {
+    idle: RefCell<IdleSet<C>>,
     /// This core's share of [`IDLE_PER_SERVER_MAX`].
     idle_per_server_max: usize,
-    seat: Seat,
+    budgets: Arc<Budgets<C>>,
+    seat: Seat<C>,
+}
+
+// === impl Pooled ===
+
+impl<C: Link> Pooled<C> {
+    /// Whose connection it is, and what it was begun with.
+    pub(crate) const fn key(&self) -> &Arc<Key> {
+        &self.key
+    }
 }
 
 // === impl Pools ===
 
-impl Pools {
+impl<C: Link> Pools<C> {
     /// Without connections. Called on the core's own thread.
-    #[must_use]
-    pub fn new(context: &Context) -> Self {
+    pub(crate) fn new(config: &Config, budgets: &Arc<Budgets<C>>) -> Self {
         Self {
             idle: RefCell::default(),
-            idle_per_server_max: IDLE_PER_SERVER_MAX.div_ceil(context.config.cores.get()),
-            seat: context.budgets.join(),
+            idle_per_server_max: IDLE_PER_SERVER_MAX.div_ceil(config.cores.get()),
+            budgets: Arc::clone(budgets),
+            seat: budgets.join(),
         }
     }
 
     /// Takes back a connection whose reset is confirmed: for who has waited longest if it can use
     /// it, else to rest; or closes it, if who has waited longest needs its place.
-    pub(crate) fn put_back(&self, pooled: Pooled) {
+    pub(crate) fn put_back(&self, pooled: Pooled<C>) {
         let budget = Arc::clone(pooled.permit.budget());
         let Some(pooled) = budget.offer(self.seat.core, pooled) else {
             return;
@@ -120,11 +128,11 @@ impl Pools {
     }
 
     /// An idle connection of that key on which nothing has happened since; others are closed.
-    fn take_idle(&self, key: &Key) -> Option<Pooled> {
+    fn take_idle(&self, key: &Key) -> Option<Pooled<C>> {
         loop {
             let pooled = self.idle.borrow_mut().take(key)?;
             pooled.permit.budget().idle_taken(self.seat.core);
-            if pooled.connection.is_quiet() {
+            if pooled.connection.stream().is_quiet() {
                 return Some(pooled);
             }
         }
@@ -132,7 +140,7 @@ impl Pools {
 
     /// Gives the connection of `budget` that has been idle longest on this core to who waits, or
     /// closes it for its place. Answers whether there was one.
-    fn evict(&self, budget: &budget::Budget) -> bool {
+    fn evict(&self, budget: &budget::Budget<C>) -> bool {
         let Some(evicted) = self.idle.borrow_mut().take_oldest(budget) else {
             return false;
         };
@@ -154,43 +162,35 @@ impl Pools {
     }
 
     /// Closes what was idle until now.
-    fn close(&self, taken: Vec<Pooled>) {
+    fn close(&self, taken: Vec<Pooled<C>>) {
         for pooled in &taken {
             pooled.permit.budget().idle_taken(self.seat.core);
         }
         drop(taken);
     }
 
-    /// Closes all that is idle.
-    pub fn clear(&self) {
-        self.reap(Instant::now() + TEND_EVERY);
-    }
-}
-
-/// Looks after the idle connections of a core for as long as it runs: closes those that have been
-/// idle for too long, and those whose place another core's client waits for. One timer for the
-/// core.
-pub async fn tend(core: Rc<Core>) {
-    let mut ticks = tokio::time::interval(TEND_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let pools = &core.pools;
-    let budgets = &core.context.budgets;
-    loop {
-        tokio::select! {
-            wanted = pools.seat.wanted() => match wanted {
-                Wanted::Place(budget) => if !pools.evict(&budget) {
-                    // It was taken in the meantime; another core may have one.
-                    budgets.make_room(&budget);
+    /// Looks after the idle connections for as long as it runs: closes those that have been idle
+    /// for too long, and those whose place another core's client waits for. One timer.
+    pub(crate) async fn tend(&self, idle_timeout: Duration) {
+        let mut ticks = tokio::time::interval(TEND_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                wanted = self.seat.wanted() => match wanted {
+                    Wanted::Place(budget) => if !self.evict(&budget) {
+                        // It was taken in the meantime; another core may have one.
+                        self.budgets.make_room(&budget);
+                    },
+                    Wanted::Server(server) => self.clear_server(&server),
                 },
-                Wanted::Server(server) => pools.clear_server(&server),
-            },
-            now = ticks.tick() => {
-                // Before the timer started there was nothing idle.
-                if let Some(deadline) = now.checked_sub(core.context.config.idle_timeout) {
-                    pools.reap(deadline);
-                }
-                if pools.seat.core == 0 {
-                    budgets.tend();
+                now = ticks.tick() => {
+                    // Before the timer started there was nothing idle.
+                    if let Some(deadline) = now.checked_sub(idle_timeout) {
+                        self.reap(deadline);
+                    }
+                    if self.seat.core == 0 {
+                        self.budgets.tend();
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! Moves the bytes of one session until it ends, and says how it ended.
 //!
 //! - [`lane`]: one direction.
-//! - [`skim`]: where messages begin and end in it.
-//! - [`gate`]: what is learnt from them, and what is held.
+//! - [`gate`]: what a protocol has to say about the bytes.
+//! - [`mysql`], [`postgres`]: what each does say: what is learnt from messages, what is held.
 //! - [`scratch`]: the core's buffers.
 //!
 //! Both lanes are polled by one task with one waker and neither waits for the other, so that a
@@ -10,8 +10,9 @@
 
 pub(crate) mod gate;
 pub(crate) mod lane;
+pub(crate) mod mysql;
+pub(crate) mod postgres;
 pub(crate) mod scratch;
-pub(crate) mod skim;
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -20,17 +21,14 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tenantsdb_codecs::postgres;
-use tenantsdb_codecs::postgres::tag::ServerTag;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use crate::ddl::Captures;
 use crate::drain::Drain;
 use crate::fault::FaultKind;
-use gate::{ClientGate, ServerGate, Traffic};
+use gate::{FromClient, FromServer, Traffic};
 use lane::{Close, Fail, Lane};
-use skim::Skim;
 
 /// How long a client that has said goodbye may be waited for: its last batch is finished, as the
 /// server itself would.
@@ -38,7 +36,7 @@ const LINGER: Duration = Duration::from_secs(10);
 
 /// How a session ended.
 #[derive(Debug)]
-pub(crate) enum End {
+pub(crate) enum End<E> {
     /// The client said goodbye.
     Goodbye,
     /// The client closed its connection, or it broke.
@@ -46,18 +44,20 @@ pub(crate) enum End {
     /// The server closed its connection, or it broke.
     ServerGone(Option<io::Error>),
     /// The client does not speak the protocol.
-    ClientBroken(postgres::Error),
+    ClientBroken(E),
     /// The server does not speak the protocol.
-    ServerBroken(postgres::Error),
+    ServerBroken(E),
     /// The process is going down.
     Drained,
+    /// It goes on: the client's next message is not for the relay ([`Relay::take_unwritten`]).
+    Asked,
 }
 
-impl End {
+impl<E> End<E> {
     /// Who is to blame, if it was no ordinary end.
     pub(crate) fn fault(&self) -> Option<FaultKind> {
         match self {
-            Self::Goodbye | Self::Drained => None,
+            Self::Goodbye | Self::Drained | Self::Asked => None,
             Self::ClientGone(_) => Some(FaultKind::ClientGone),
             Self::ServerGone(_) => Some(FaultKind::ServerGone),
             Self::ClientBroken(_) => Some(FaultKind::Client),
@@ -66,7 +66,7 @@ impl End {
     }
 }
 
-impl fmt::Display for End {
+impl<E: fmt::Display> fmt::Display for End<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Goodbye => f.write_str("client said goodbye"),
@@ -77,21 +77,20 @@ impl fmt::Display for End {
             Self::ClientBroken(error) => write!(f, "client protocol: {error}"),
             Self::ServerBroken(error) => write!(f, "server protocol: {error}"),
             Self::Drained => f.write_str("the process is going down"),
+            Self::Asked => f.write_str("the client's next message is not for the relay"),
         }
     }
 }
 
 /// The two peers of a session, and what is between them.
 #[derive(Debug)]
-pub(crate) struct Relay<'a, C, S> {
+pub(crate) struct Relay<'a, C, S, T> {
     client: &'a mut C,
     server: &'a mut S,
     captures: &'a Captures,
     to_server: Lane,
     to_client: Lane,
-    client_skim: Skim,
-    server_skim: Skim,
-    traffic: Traffic<'a>,
+    traffic: &'a mut T,
     /// `Some` from the client's goodbye on.
     linger: Option<Pin<Box<Sleep>>>,
     /// The server does not take bytes any more; what it has to say comes first.
@@ -102,9 +101,9 @@ type Sending<'a> = Option<Pin<Box<dyn Future<Output = ()> + 'a>>>;
 
 /// What is known at the end of a session.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Ended<E> {
     /// How it ended.
-    pub(crate) end: End,
+    pub(crate) end: End<E>,
     /// The server is between two batches, nothing is under way in either direction, and all that it
     /// has said of its settings is known.
     pub(crate) settled: bool,
@@ -120,8 +119,9 @@ pub(crate) struct Ended {
 
 // === impl Relay ===
 
-impl<'a, C, S> Relay<'a, C, S>
+impl<'a, C, S, T> Relay<'a, C, S, T>
 where
+    T: Traffic,
     C: AsyncRead + AsyncWrite + Unpin,
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -130,7 +130,7 @@ where
         client: &'a mut C,
         server: &'a mut S,
         early: Vec<u8>,
-        traffic: Traffic<'a>,
+        traffic: &'a mut T,
         captures: &'a Captures,
     ) -> Self {
         Self {
@@ -139,8 +139,6 @@ where
             captures,
             to_server: Lane::starting_with(early),
             to_client: Lane::default(),
-            client_skim: Skim::default(),
-            server_skim: Skim::default(),
             traffic,
             linger: None,
             server_deaf: None,
@@ -149,7 +147,7 @@ where
 
     /// Relays until one side ends or the process is going down. Not cancel safe: the server
     /// connection is in the middle of something and must be closed.
-    pub(crate) async fn run(&mut self, drain: &Drain) -> Ended {
+    pub(crate) async fn run(&mut self, drain: &Drain) -> Ended<T::Error> {
         let mut draining = pin!(drain.draining());
         let mut stopping = pin!(drain.stopping());
         let mut sending: Sending<'a> = None;
@@ -165,6 +163,9 @@ where
             if let Poll::Ready(end) = self.poll(cx, &mut sending) {
                 return Poll::Ready(end);
             }
+            if self.is_asked() {
+                return Poll::Ready(End::Asked);
+            }
             let leave = drain.is_draining() && sending.is_none() && self.is_idle();
             if leave || drain.is_stopping() {
                 return Poll::Ready(End::Drained);
@@ -176,7 +177,23 @@ where
         self.ended(end)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'a>) -> Poll<End> {
+    /// What the client has sent and the server was not: after [`End::Asked`], from the first byte
+    /// of the message that is not for the relay.
+    pub(crate) fn take_unwritten(&mut self) -> Vec<u8> {
+        self.to_server.take_unwritten()
+    }
+
+    /// Whether the client waits for something that is not for the relay, and everything before it
+    /// is answered.
+    fn is_asked(&self) -> bool {
+        self.traffic.is_asked()
+            && self.to_server.is_held()
+            && !self.traffic.is_owed()
+            && self.traffic.server_at_boundary()
+            && self.to_client.is_empty()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, sending: &mut Sending<'a>) -> Poll<End<T::Error>> {
         loop {
             if let Some(capture) = sending
                 && capture.as_mut().poll(cx).is_ready()
@@ -193,7 +210,7 @@ where
             if let Poll::Ready(end) = self.poll_to_client(cx) {
                 return Poll::Ready(end);
             }
-            let Some(capture) = self.traffic.capture.take() else {
+            let Some(capture) = self.traffic.capture() else {
                 break;
             };
             let captures = self.captures;
@@ -205,14 +222,11 @@ where
         self.poll_linger(cx)
     }
 
-    fn poll_to_server(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_to_server(&mut self, cx: &mut Context<'_>) -> Poll<End<T::Error>> {
         if self.linger.is_some() || self.server_deaf.is_some() {
             return Poll::Pending;
         }
-        let mut gate = ClientGate {
-            skim: &mut self.client_skim,
-            traffic: &mut self.traffic,
-        };
+        let mut gate = FromClient(&mut *self.traffic);
         let Poll::Ready(close) = self.to_server.poll(cx, self.client, self.server, &mut gate)
         else {
             return Poll::Pending;
@@ -233,15 +247,12 @@ where
         }
     }
 
-    fn poll_to_client(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_to_client(&mut self, cx: &mut Context<'_>) -> Poll<End<T::Error>> {
         if self.linger.is_some() {
             // Who has said goodbye need not listen, and what it asked for is done all the same.
             self.to_client.ignore_writer();
         }
-        let mut gate = ServerGate {
-            skim: &mut self.server_skim,
-            traffic: &mut self.traffic,
-        };
+        let mut gate = FromServer(&mut *self.traffic);
         self.to_client
             .poll(cx, self.server, self.client, &mut gate)
             .map(|close| match close {
@@ -253,12 +264,12 @@ where
     }
 
     /// After the client's goodbye the session is over as soon as its last batch is.
-    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<End<T::Error>> {
         let Some(linger) = &mut self.linger else {
             return Poll::Pending;
         };
         let late = linger.as_mut().poll(cx).is_ready();
-        let answered = self.traffic.pipeline.owed() == 0 && self.to_client.is_empty();
+        let answered = !self.traffic.is_owed() && self.to_client.is_empty();
         if late || answered {
             return Poll::Ready(End::Goodbye);
         }
@@ -267,28 +278,22 @@ where
 
     /// Whether the server waits for the client, and all that either has said has been passed on.
     fn is_idle(&self) -> bool {
-        self.is_settled() && self.to_client.is_empty()
+        self.is_settled() && self.traffic.is_between_transactions() && self.to_client.is_empty()
     }
 
     /// Whether the server waits for the client. What the client has not taken yet does not matter.
     fn is_settled(&self) -> bool {
-        self.traffic.pipeline.is_idle()
-            && self.to_server.is_empty()
-            && self.client_skim.at_boundary()
-            && self.server_skim.at_boundary()
+        self.traffic.is_settled() && self.to_server.is_empty()
     }
 
-    fn ended(&self, end: End) -> Ended {
+    fn ended(&self, end: End<T::Error>) -> Ended<T::Error> {
         Ended {
-            settled: self.is_settled() && !self.traffic.unrecorded,
-            busy: self.traffic.pipeline.may_be_at_work(),
-            client_at_boundary: self.server_skim.at_boundary() && self.to_client.is_empty(),
-            server_explained: self.traffic.server_tag == Some(ServerTag::ERROR_RESPONSE),
+            settled: self.is_settled() && self.traffic.is_recorded(),
+            busy: self.traffic.may_be_at_work(),
+            client_at_boundary: self.traffic.server_at_boundary() && self.to_client.is_empty(),
+            server_explained: self.traffic.server_explained(),
             bytes: (self.to_server.bytes(), self.to_client.bytes()),
             end,
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

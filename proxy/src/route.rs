@@ -2,6 +2,7 @@
 //!
 //! - [`entry`]: one route as the proxy uses it, checked and with its verifiers read.
 //! - [`table`]: all routes; readers never lock or wait.
+//! - [`versions`]: what a MySQL door greets with.
 //! - [`follow`]: what each line of the feed does to the table; no I/O.
 //! - [`feed`]: the stream from control, and what is answered.
 //! - [`disk`]: the last good table, for the time that control is away.
@@ -11,6 +12,7 @@ pub mod entry;
 pub mod feed;
 pub mod follow;
 pub mod table;
+pub(crate) mod versions;
 
 pub use entry::{Login, Route};
 pub use table::Routes;

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tenantsdb_codecs::feed::capture::Capture;
+use tenantsdb_codecs::mysql::Flavour;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,12 +24,14 @@ use crate::config::Config;
 use crate::context::Context;
 use crate::control::{Client, ControlError};
 use crate::core::Core;
-use crate::ddl::{self, Delivery};
+use crate::ddl::journal::{self, Keeper};
+use crate::ddl::{self, Delivery, redeliver};
+use crate::listener::Door;
 use crate::route::disk::{self, DataDir, DiskError};
 use crate::route::feed::{self, Progress};
 use crate::route::follow::{Follower, Position};
 use crate::tls::{Tls, TlsError};
-use crate::{admin, listener, pool};
+use crate::{admin, listener};
 
 /// What sessions that are told to end at once get to do so.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -51,6 +55,9 @@ pub enum ServerError {
     /// The data directory.
     #[error("--data {0}")]
     Data(#[from] DiskError),
+    /// The journal in it.
+    #[error("--data, journal: {0}")]
+    Journal(#[source] io::Error),
     /// The client for control.
     #[error("control: {0}")]
     Control(#[from] ControlError),
@@ -81,7 +88,10 @@ struct Parts {
     delivery: Delivery,
     data: Option<Arc<DataDir>>,
     follower: Follower,
-    listeners: Vec<StdListener>,
+    /// For each core, one for each door.
+    listeners: Vec<Vec<(Door, StdListener)>>,
+    leftovers: Vec<Capture>,
+    keeper: Option<Keeper>,
     admin: StdListener,
 }
 
@@ -91,17 +101,21 @@ impl Parts {
         let client = Client::new(&config.control)?;
         let data = config.data.as_deref().map(DataDir::open).transpose()?;
         let (captures, delivery) = ddl::channel();
-        let context = Context::new(config, tls, captures);
+        let journal = config.data.as_deref().map(journal::open).transpose();
+        let (journal, keeper, leftovers) = match journal.map_err(ServerError::Journal)? {
+            Some((journal, keeper, leftovers)) => (Some(journal), Some(keeper), leftovers),
+            None => (None, None, Vec::new()),
+        };
+        let context = Context::new(config, tls, captures, journal);
         let config = &context.config;
         let follower = load(data.as_ref(), &context);
-        let (address, listeners) = listener::bind(config.postgres_listen, config.cores.get())
-            .map_err(bind_error("--postgres-listen", config.postgres_listen))?;
+        let listeners = bind(config)?;
         let admin = StdListener::bind(config.admin_listen)
             .and_then(|admin| admin.set_nonblocking(true).map(|()| admin))
             .map_err(bind_error("--admin-listen", config.admin_listen))?;
         let admin_address = admin.local_addr()?;
         info!(
-            postgres = %address, admin = %admin_address, cores = listeners.len(),
+            postgres = %config.postgres_listen, admin = %admin_address, cores = listeners.len(),
             tls = config.client_tls.is_some(), proxy = config.control.proxy_id,
             control = config.control.url, routes = context.routes.len(), "listening"
         );
@@ -111,6 +125,8 @@ impl Parts {
             data: data.map(Arc::new),
             follower,
             listeners,
+            leftovers,
+            keeper,
             admin,
             context,
         })
@@ -132,6 +148,12 @@ impl Parts {
             error!(?served, "admin pages");
         });
         tasks.spawn(self.delivery.run(client.clone(), Arc::clone(&context)));
+        if let Some(keeper) = self.keeper {
+            tasks.spawn(keeper.run());
+        }
+        if let Some(journal) = context.journal.clone() {
+            tasks.spawn(redeliver::run(client.clone(), journal, self.leftovers));
+        }
         tasks.spawn({
             let (context, client) = (Arc::clone(&context), client.clone());
             async move { feed::acknowledge(client, &context.metrics, progressed).await }
@@ -161,6 +183,39 @@ impl Parts {
         }
         ended
     }
+}
+
+/// Binds each door for each core.
+fn bind(config: &Config) -> Result<Vec<Vec<(Door, StdListener)>>, ServerError> {
+    let doors = [
+        (
+            Door::Postgres,
+            "--postgres-listen",
+            Some(config.postgres_listen),
+        ),
+        (
+            Door::MySql(Flavour::MySql),
+            "--mysql-listen",
+            config.mysql_listen,
+        ),
+        (
+            Door::MySql(Flavour::MariaDb),
+            "--mariadb-listen",
+            config.mariadb_listen,
+        ),
+    ];
+    let mut cores: Vec<Vec<(Door, StdListener)>> = Vec::new();
+    cores.resize_with(config.cores.get(), Vec::new);
+    for (door, option, address) in doors {
+        let Some(address) = address else { continue };
+        let (bound, listeners) =
+            listener::bind(address, cores.len()).map_err(bind_error(option, address))?;
+        info!(?door, address = %bound, "listening");
+        for (core, listener) in cores.iter_mut().zip(listeners) {
+            core.push((door, listener));
+        }
+    }
+    Ok(cores)
 }
 
 fn bind_error(option: &'static str, address: SocketAddr) -> impl FnOnce(io::Error) -> ServerError {
@@ -293,15 +348,15 @@ struct Cores {
 }
 
 impl Cores {
-    fn start(context: &Arc<Context>, listeners: Vec<StdListener>) -> io::Result<Self> {
+    fn start(context: &Arc<Context>, listeners: Vec<Vec<(Door, StdListener)>>) -> io::Result<Self> {
         let running = listeners.len();
         let (end, ends) = mpsc::channel(running);
-        for (index, listener) in listeners.into_iter().enumerate() {
+        for (index, doors) in listeners.into_iter().enumerate() {
             let (context, end) = (Arc::clone(context), Ended(end.clone()));
             thread::Builder::new()
                 .name(format!("core-{index}"))
                 .spawn(move || {
-                    if let Err(error) = serve_core(context, listener) {
+                    if let Err(error) = serve_core(context, doors) {
                         error!(%error, index, "core");
                     }
                     drop(end);
@@ -332,13 +387,19 @@ impl Drop for Ended {
     }
 }
 
-fn serve_core(context: Arc<Context>, listener: StdListener) -> io::Result<()> {
+fn serve_core(context: Arc<Context>, doors: Vec<(Door, StdListener)>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let core = Core::new(context);
-        tokio::task::spawn_local(pool::tend(Rc::clone(&core)));
-        listener::serve(core, listener).await
+        tokio::task::spawn_local(Rc::clone(&core).tend());
+        let doors = doors.into_iter().map(|(door, listener)| {
+            tokio::task::spawn_local(listener::serve(Rc::clone(&core), door, listener))
+        });
+        for served in doors.collect::<Vec<_>>() {
+            served.await.map_err(io::Error::other)??;
+        }
+        Ok(())
     })
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use socket2::TcpKeepalive;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
 
 /// After a peer was silent this long the kernel asks whether it is still there.
@@ -40,6 +41,17 @@ impl<T> Stream<T> {
             Self::Plain(transport) => transport,
             Self::Tls(tls) => tls.get_ref().0,
         }
+    }
+}
+
+impl Stream<TcpStream> {
+    /// Whether nothing has come from the peer since it was last read: neither its end nor a
+    /// message. One system call; the core's own readiness may not have heard of it yet.
+    pub(crate) fn is_quiet(&self) -> bool {
+        use rustix::net::{RecvFlags, recv};
+        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        let peeked = recv(self.transport(), &mut [0_u8; 1], flags);
+        matches!(peeked, Err(rustix::io::Errno::AGAIN))
     }
 }
 

@@ -1,7 +1,7 @@
 //! TLS towards clients and towards servers. rustls with ring; TLS 1.2 and 1.3.
 //!
 //! - [`accept`]: the client side.
-//! - [`dial`]: the server side, after PostgreSQL's SSLRequest.
+//! - [`dial`]: the server side.
 //! - [`certs`]: PEM files, and the hash that SCRAM binds to.
 //! - [`dev`]: certificates for development.
 

@@ -26,6 +26,16 @@ impl Mock {
         Self(Secret::new(hmac(token, &[PURPOSE])))
     }
 
+    /// Bytes that stand in for the verifier of a login in other exchanges. No password's hash is
+    /// equal to them.
+    #[must_use]
+    pub fn bytes(&self, user: &str, database: &str) -> [u8; 32] {
+        hmac(
+            self.0.expose(),
+            &[b"bytes\0", user.as_bytes(), b"\0", database.as_bytes()],
+        )
+    }
+
     /// The stand-in for a login. To be made for *every* login, whether the name exists or not, so
     /// that the time it takes does not tell which. No password matches it.
     #[must_use]

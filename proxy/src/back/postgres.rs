@@ -18,6 +18,7 @@ use tenantsdb_codecs::postgres::sqlstate::SqlState;
 use tenantsdb_codecs::{postgres, scram};
 use tokio::net::TcpStream;
 
+use super::Link;
 use crate::fault::{Fault, FaultKind};
 use crate::inbox;
 use crate::stream::Stream;
@@ -151,13 +152,22 @@ impl std::fmt::Debug for CancelKey {
     }
 }
 
-impl Connection {
-    /// Whether nothing has come from the server since it was last read: neither its end nor a
-    /// message. One system call; the core's own readiness may not have heard of it yet.
-    pub(crate) fn is_quiet(&self) -> bool {
-        use rustix::net::{RecvFlags, recv};
-        let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
-        let peeked = recv(self.stream.transport(), &mut [0_u8; 1], flags);
-        matches!(peeked, Err(rustix::io::Errno::AGAIN))
+impl Link for Connection {
+    type State = (Parameters, CancelKey);
+
+    fn stream(&self) -> &Stream<TcpStream> {
+        &self.stream
+    }
+
+    fn take_apart(self) -> (Stream<TcpStream>, Self::State) {
+        (self.stream, (self.parameters, self.key))
+    }
+
+    fn put_together(stream: Stream<TcpStream>, (parameters, key): Self::State) -> Self {
+        Self {
+            stream,
+            parameters,
+            key,
+        }
     }
 }

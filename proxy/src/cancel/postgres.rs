@@ -1,12 +1,9 @@
 //! Which session a CancelRequest means, and that it hits no other.
 //!
 //! A client is given a key of the proxy's own, which is worth nothing once its session has ended. A
-//! request with it goes to the server with the server's key. A server connection is not given to
-//! the next client while such a request is under way: the server sends its signal whenever it comes
-//! to it, and what runs on the connection then is what is hit.
+//! request with it goes to the server with the server's key.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
@@ -15,10 +12,10 @@ use tenantsdb_codecs::feed::route::Server;
 use tenantsdb_codecs::limits::CANCEL_SECRET_BYTES_MIN;
 use tenantsdb_codecs::postgres::server::BackendKeyData;
 use tenantsdb_codecs::postgres::startup::ProtocolVersion;
-use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 use tracing::{debug, warn};
 
+use super::{CANCEL_TIMEOUT, Requests, UnderWay};
 use crate::back::postgres::CancelKey;
 use crate::back::postgres::cancel::cancel;
 use crate::context::Context;
@@ -27,13 +24,6 @@ use crate::nonce::random;
 
 /// Bytes of a secret from protocol 3.2 on. Before, there is only room for 4.
 const SECRET_BYTES: usize = 32;
-
-/// How long the server may take to act on a request. After that the server connection is closed at
-/// the end of its session, not used again.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Requests under way for one session; more are dropped. A server acts on each in milliseconds.
-const UNDER_WAY_MAX: u32 = 4;
 
 /// The cancel keys of the sessions of this process.
 #[derive(Debug, Default)]
@@ -46,18 +36,7 @@ struct Session {
     secret: Box<[u8]>,
     server: Arc<Server>,
     server_key: CancelKey,
-    requests: Mutex<Requests>,
-    /// Told when the last request under way has ended.
-    settled: Notify,
-}
-
-#[derive(Debug, Default)]
-struct Requests {
-    under_way: u32,
-    /// The session has ended: none may begin.
-    over: bool,
-    /// The server may still act on one at any time.
-    uncertain: bool,
+    requests: Requests,
 }
 
 /// A session's place among the keys. Dropped, its key is worth nothing.
@@ -67,12 +46,6 @@ pub(crate) struct Registration {
     context: Arc<Context>,
     session: Arc<Session>,
     pid: i32,
-}
-
-/// A request under way. Dropped before the server has acted, it may act whenever it likes.
-struct UnderWay<'a> {
-    session: &'a Session,
-    acted: bool,
 }
 
 // === impl CancelKeys ===
@@ -93,8 +66,7 @@ impl CancelKeys {
             secret: secret.into_boxed_slice(),
             server: Arc::clone(server),
             server_key: server_key.clone(),
-            requests: Mutex::default(),
-            settled: Notify::new(),
+            requests: Requests::default(),
         });
         let pid = context.cancel.insert(&session);
         Registration {
@@ -131,12 +103,12 @@ impl CancelKeys {
             debug!("cancel request with an unknown key");
             return;
         };
-        let Some(mut under_way) = session.begin() else {
+        let Some(under_way) = session.begin() else {
             return;
         };
         let request = cancel(&session.server, context.tls.dialer(), &session.server_key);
         match timeout(CANCEL_TIMEOUT, request).await {
-            Ok(Ok(())) => under_way.acted = true,
+            Ok(Ok(())) => under_way.acted(),
             Ok(Err(error)) => warn!(%error, "cancel request not delivered"),
             Err(_) => warn!("server did not act on a cancel request in time"),
         }
@@ -151,20 +123,14 @@ impl CancelKeys {
 // === impl Session ===
 
 impl Session {
-    fn begin(&self) -> Option<UnderWay<'_>> {
-        let mut requests = self.requests();
-        if requests.over || requests.under_way >= UNDER_WAY_MAX {
-            return None;
-        }
-        requests.under_way += 1;
-        Some(UnderWay {
-            session: self,
-            acted: false,
-        })
+    fn begin(&self) -> Option<UnderWay<&Self>> {
+        Requests::begin(self)
     }
+}
 
-    fn requests(&self) -> MutexGuard<'_, Requests> {
-        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+impl AsRef<Requests> for Session {
+    fn as_ref(&self) -> &Requests {
+        &self.requests
     }
 }
 
@@ -174,17 +140,6 @@ impl std::fmt::Debug for Session {
         f.debug_struct("Session")
             .field("server_key", &self.server_key)
             .finish_non_exhaustive()
-    }
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        let mut requests = self.session.requests();
-        requests.under_way -= 1;
-        requests.uncertain |= !self.acted;
-        if requests.under_way == 0 {
-            self.session.settled.notify_one();
-        }
     }
 }
 
@@ -203,29 +158,14 @@ impl Registration {
     /// connection may be used again: whether the server has acted on all of them. Cancel safe.
     pub(crate) async fn close(self) -> bool {
         self.context.cancel.sessions.remove(&self.pid);
-        let deadline = Instant::now() + CANCEL_TIMEOUT;
-        loop {
-            {
-                let mut requests = self.session.requests();
-                requests.over = true;
-                if requests.under_way == 0 {
-                    return !requests.uncertain;
-                }
-            }
-            if timeout_at(deadline, self.session.settled.notified())
-                .await
-                .is_err()
-            {
-                return false;
-            }
-        }
+        self.session.requests.close().await
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         self.context.cancel.sessions.remove(&self.pid);
-        self.session.requests().over = true;
+        self.session.requests.end();
     }
 }
 

@@ -49,6 +49,9 @@ pub fn check(raw: &Raw) -> Result<Config, Problems> {
             token: problems.token(raw.proxy_token_file.as_deref()),
             proxy_id: problems.proxy_id(raw.proxy_id.as_deref(), postgres_listen),
         },
+        mysql_listen: problems.address_if("--mysql-listen", raw.mysql_listen.as_deref()),
+        mariadb_listen: problems.address_if("--mariadb-listen", raw.mariadb_listen.as_deref()),
+        mysql_rsa_key: raw.mysql_rsa_key.clone(),
         data: raw.data.clone(),
         client_tls: problems.cert_files(raw),
         server_ca: raw.server_ca.clone(),
@@ -103,6 +106,10 @@ pub fn address(option: &str, text: &str) -> Result<SocketAddr, Problems> {
 impl Problems {
     fn note(&mut self, option: &str, problem: impl fmt::Display) {
         self.0.push(format!("{option}: {problem}"));
+    }
+
+    fn address_if(&mut self, option: &str, text: Option<&str>) -> Option<SocketAddr> {
+        text.map(|text| self.address(option, text))
     }
 
     fn address(&mut self, option: &str, text: &str) -> SocketAddr {

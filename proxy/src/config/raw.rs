@@ -64,6 +64,16 @@ pub struct Raw {
         default_value = "127.0.0.1:6432"
     )]
     pub postgres_listen: String,
+    /// Where clients of MySQL servers connect, for example 127.0.0.1:6307 [default: nowhere].
+    #[arg(long, env = "TENANTSDB_MYSQL_LISTEN")]
+    pub mysql_listen: Option<String>,
+    /// Where clients of MariaDB servers connect, for example 127.0.0.1:6306 [default: nowhere].
+    #[arg(long, env = "TENANTSDB_MARIADB_LISTEN")]
+    pub mariadb_listen: Option<String>,
+    /// Private RSA key, PEM (PKCS#8), that MySQL clients without TLS seal their passwords with; the
+    /// same for all proxies [default: one that is made when it is needed].
+    #[arg(long, env = "TENANTSDB_MYSQL_RSA_KEY")]
+    pub mysql_rsa_key: Option<PathBuf>,
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, env = "TENANTSDB_ADMIN_LISTEN", default_value = ADMIN_LISTEN)]
     pub admin_listen: String,

@@ -26,6 +26,7 @@ mod client;
 mod farewell;
 mod handshake;
 mod login;
+mod opener;
 mod refuse;
 mod release;
 mod startup;
@@ -33,46 +34,45 @@ mod startup;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::{Kind, Status};
+use tenantsdb_codecs::postgres;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{Instrument, Span, debug, info};
+use tracing::{Instrument, Span, info};
 
+use crate::back::postgres::Connection;
 use crate::cancel::CancelKeys;
 use crate::cancel::postgres::Registration;
 use crate::context::Context;
 use crate::core::Core;
 use crate::ddl::session::{Author, Inspect};
+use crate::front::{FULL_TIMEOUT, gone, has_begun, report};
 use crate::limits::{DatabasePermit, Full, HandshakePermit, SourcePermit};
-use crate::metrics::{Direction, Login as LoginOutcome};
+use crate::metrics::Login as LoginOutcome;
 use crate::pool::{self, Pooled};
-use crate::relay::gate::Traffic;
-use crate::relay::{Ended, Relay};
+use crate::relay::Relay;
+use crate::relay::postgres::Traffic;
 use crate::route::Route;
 use crate::session::Session;
 use crate::stream::Stream;
 use client::Client;
 use handshake::Handshake;
 use login::Proved;
+use opener::Opener;
 use refuse::Refusal;
 use startup::Startup;
 
-/// How long a client may be silent at first. Each speaks first in this protocol, so that what is
-/// silent for longer is no client; until it speaks it takes none of the places of those that do.
-const SILENT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// How long a client that finds no place may take to say what it wants.
-const FULL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How a session ended.
+type Ended = crate::relay::Ended<postgres::Error>;
 
 /// A session that has begun: its client has been told so.
 struct Opened {
     stream: Stream<TcpStream>,
     /// What the client has sent already.
     early: Vec<u8>,
-    pooled: Pooled,
+    pooled: Pooled<Connection>,
     key: Registration,
     route: Arc<Route>,
     user: Box<str>,
@@ -124,9 +124,7 @@ async fn place(
     stream: TcpStream,
     source: SourcePermit,
 ) -> Option<(TcpStream, HandshakePermit)> {
-    let silent = SILENT_TIMEOUT.min(context.config.handshake_timeout);
-    // Its first byte stays where it is; that it has gone instead is found by who reads.
-    if timeout(silent, stream.peek(&mut [0])).await.is_err() {
+    if !has_begun(context, &stream).await {
         refuse::note(context, &Refusal::TooSlow);
         return None;
     }
@@ -193,7 +191,7 @@ async fn begin(
     startup: &Startup,
     deadline: Instant,
     place: HandshakePermit,
-) -> Result<(Proved, Pooled, Registration, DatabasePermit), Refusal> {
+) -> Result<(Proved, Pooled<Connection>, Registration, DatabasePermit), Refusal> {
     let context = &core.context;
     let login = login::login(client, startup, context);
     let proved = timeout_at(deadline, login)
@@ -201,27 +199,22 @@ async fn begin(
         .map_err(|_| Refusal::TooSlow)??;
     drop(place);
     let place = admit(context, &proved.route)?;
-    let request = pool::Request {
-        route: &proved.route,
-        login: proved.login(),
-        client_key: &proved.client_key,
-        settings: startup.settings.clone(),
-    };
+    let opener = Opener::new(context, &proved, startup);
     let refused = |error| Refusal::Checkout {
         database: startup.database.clone(),
         error,
     };
     let mut pooled = tokio::select! {
         biased;
-        found = pool::checkout(core, request) => found.map_err(refused)?,
-        gone = gone(client.stream.transport()) => return Err(gone),
+        found = opener.checkout(core) => found.map_err(refused)?,
+        gone = gone(client.stream.transport()) => return Err(Refusal::Gone(gone)),
     };
     let connection = &mut pooled.connection;
     if !startup.application_name.is_empty() {
         let set = connection.set_application_name(&startup.application_name);
         let set = timeout(context.config.connect_timeout, set).await;
         let set = set.unwrap_or(Err(crate::back::postgres::Error::TimedOut));
-        set.map_err(|error| refused(error.into()))?;
+        set.map_err(|error| refused(pool::Error::Server(error)))?;
     }
     let key = CancelKeys::register(
         context,
@@ -234,16 +227,6 @@ async fn begin(
     answer::answer(client, parameters, key.key(), time).await?;
     context.metrics.logins.increment(LoginOutcome::Accepted);
     Ok((proved, pooled, key, place))
-}
-
-/// Completes when a client that waits has closed its connection. One that has sent something, which
-/// nobody has read yet, is taken to be there. Cancel safe.
-async fn gone(client: &TcpStream) -> Refusal {
-    match client.peek(&mut [0]).await {
-        Ok(0) => Refusal::Gone(None),
-        Ok(_) => std::future::pending().await,
-        Err(error) => Refusal::Gone(Some(error)),
-    }
 }
 
 /// Whether a client that has proved who it is may come in now.
@@ -268,11 +251,12 @@ async fn run(core: &Core, session: &Session, mut opened: Box<Opened>) {
     let context = &core.context;
     let inspect = opened.inspect(session);
     let connection = &mut opened.pooled.connection;
+    let mut traffic = Traffic::new(&mut connection.parameters, inspect);
     let mut relay = Relay::new(
         &mut opened.stream,
         &mut connection.stream,
         std::mem::take(&mut opened.early),
-        Traffic::new(&mut connection.parameters, inspect),
+        &mut traffic,
         &context.captures,
     );
     let ended = relay.run(&context.drain).await;
@@ -309,25 +293,6 @@ impl Opened {
             user: self.user.to_string(),
             pid: self.pooled.connection.key.pid,
         })))
-    }
-}
-
-fn report(context: &Context, ended: &Ended) {
-    let (to_server, to_client) = ended.bytes;
-    context
-        .metrics
-        .relayed_bytes
-        .add(Direction::ClientToServer, to_server);
-    context
-        .metrics
-        .relayed_bytes
-        .add(Direction::ServerToClient, to_client);
-    match ended.end.fault() {
-        Some(kind) => {
-            context.metrics.faults.increment(kind);
-            info!(end = %ended.end, fault = %kind, to_server, to_client, "session ended");
-        }
-        None => debug!(end = %ended.end, to_server, to_client, "session ended"),
     }
 }
 

@@ -13,6 +13,7 @@ use super::Pooled;
 use super::key::Key;
 use super::moving::Moving;
 use super::seat::{Seat, Wanted};
+use crate::back::Link;
 use crate::config::Config;
 
 /// Clients that may wait for a connection of one database; more are refused at once.
@@ -45,72 +46,71 @@ impl Place {
 
 /// The budgets of the process.
 #[derive(Debug)]
-pub struct Budgets {
-    budgets: DashMap<Arc<Place>, Arc<Budget>>,
+pub(crate) struct Budgets<C: Link> {
+    budgets: DashMap<Arc<Place>, Arc<Budget<C>>>,
     /// What the route of a database does not say otherwise.
     connections_max: u32,
     /// Each core's ear. Locked for writing only while cores start.
-    cores: RwLock<Vec<mpsc::Sender<Wanted>>>,
+    cores: RwLock<Vec<mpsc::Sender<Wanted<C>>>>,
 }
 
 /// What one database has and may have.
 #[derive(Debug)]
-pub(crate) struct Budget {
+pub(crate) struct Budget<C: Link> {
     place: Arc<Place>,
-    state: Mutex<State>,
+    state: Mutex<State<C>>,
 }
 
-#[derive(Debug, Default)]
-struct State {
+#[derive(Debug)]
+struct State<C: Link> {
     max: u32,
     used: u32,
-    waiters: VecDeque<Waiter>,
+    waiters: VecDeque<Waiter<C>>,
     /// Idle connections on each core; part of `used`.
     idle: Vec<u32>,
 }
 
 /// A client that waits.
 #[derive(Debug)]
-struct Waiter {
+struct Waiter<C: Link> {
     core: usize,
     key: Arc<Key>,
-    grant: oneshot::Sender<Grant>,
+    grant: oneshot::Sender<Grant<C>>,
 }
 
 /// What a client that waited gets.
 #[derive(Debug)]
-pub(crate) enum Grant {
+pub(crate) enum Grant<C: Link> {
     /// A place for a connection.
-    Permit(Permit),
+    Permit(Permit<C>),
     /// A connection of its own key, on its own core.
-    Connection(Box<Pooled>),
+    Connection(Box<Pooled<C>>),
     /// A connection of its own key, from another core.
-    Moving(Box<Moving>),
+    Moving(Box<Moving<C>>),
 }
 
 /// A place in a budget; dropped, it goes to who has waited longest.
 #[derive(Debug)]
-pub(crate) struct Permit {
+pub(crate) struct Permit<C: Link> {
     /// `None` once the place has been handed on.
-    budget: Option<Arc<Budget>>,
+    budget: Option<Arc<Budget<C>>>,
 }
 
 /// How a place was asked for.
-pub(crate) enum Acquired {
+pub(crate) enum Acquired<C: Link> {
     /// There was one.
-    Now(Permit),
+    Now(Permit<C>),
     /// It will come.
-    Later(oneshot::Receiver<Grant>),
+    Later(oneshot::Receiver<Grant<C>>),
     /// Too many wait already.
     Full,
 }
 
 // === impl Budgets ===
 
-impl Budgets {
+impl<C: Link> Budgets<C> {
     /// Without connections.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub(crate) fn new(config: &Config) -> Self {
         Self {
             budgets: DashMap::new(),
             connections_max: config.server_connections_max,
@@ -119,7 +119,7 @@ impl Budgets {
     }
 
     /// A core that will have connections. It must listen to [`Seat::wanted`].
-    pub(crate) fn join(&self) -> Seat {
+    pub(crate) fn join(&self) -> Seat<C> {
         let (ear, wanted) = mpsc::channel(WANTED_MAX);
         let mut cores = self.cores.write().unwrap_or_else(PoisonError::into_inner);
         cores.push(ear);
@@ -130,7 +130,7 @@ impl Budgets {
     }
 
     /// The budget of a database; `max` is what its route says.
-    pub(crate) fn of(&self, key: &Key, max: Option<u32>) -> Arc<Budget> {
+    pub(crate) fn of(&self, key: &Key, max: Option<u32>) -> Arc<Budget<C>> {
         let place = Arc::new(Place::of(key));
         let budget = {
             let entry = self.budgets.entry(Arc::clone(&place));
@@ -141,7 +141,7 @@ impl Budgets {
     }
 
     /// Asks a core that has an idle connection of this budget to close it, if clients wait.
-    pub(crate) fn make_room(&self, budget: &Arc<Budget>) {
+    pub(crate) fn make_room(&self, budget: &Arc<Budget<C>>) {
         let Some(core) = budget.core_with_idle() else {
             return;
         };
@@ -156,13 +156,13 @@ impl Budgets {
     /// whether any has.
     pub(super) fn clear_server(&self, server: &str) -> bool {
         let mut asked = false;
-        let wanted = Wanted::Server(server.into());
         let cores = self.cores.read().unwrap_or_else(PoisonError::into_inner);
         for (core, ear) in cores.iter().enumerate() {
-            let idle = |budget: &Budget| budget.lock().idle.get(core).is_some_and(|idle| *idle > 0);
+            let idle =
+                |budget: &Budget<C>| budget.lock().idle.get(core).is_some_and(|idle| *idle > 0);
             let mut budgets = self.budgets.iter();
             if budgets.any(|budget| budget.place.server() == server && idle(&budget)) {
-                asked |= ear.try_send(wanted.clone()).is_ok();
+                asked |= ear.try_send(Wanted::Server(server.into())).is_ok();
             }
         }
         asked
@@ -187,7 +187,7 @@ impl Budgets {
 }
 
 #[cfg(test)]
-impl Budgets {
+impl<C: Link> Budgets<C> {
     /// Clients that wait now.
     pub(crate) fn waiting(&self) -> usize {
         self.budgets
@@ -199,7 +199,7 @@ impl Budgets {
 
 // === impl Budget ===
 
-impl Budget {
+impl<C: Link> Budget<C> {
     fn new(place: Arc<Place>) -> Self {
         Self {
             place,
@@ -213,7 +213,7 @@ impl Budget {
 
     /// A place for a connection, now or when it comes to this client's turn. Who waits already
     /// comes first.
-    pub(crate) fn acquire(self: &Arc<Self>, core: usize, key: &Arc<Key>) -> Acquired {
+    pub(crate) fn acquire(self: &Arc<Self>, core: usize, key: &Arc<Key>) -> Acquired<C> {
         let mut state = self.lock();
         if state.used < state.max || state.waiters.len() >= WAITERS_MAX {
             state.waiters.retain(|waiter| !waiter.grant.is_closed());
@@ -233,7 +233,7 @@ impl Budget {
 
     /// Takes a connection that is at rest, on the core that it is on. Given back if nobody waits:
     /// then it counts as idle.
-    pub(super) fn offer(&self, core: usize, mut pooled: Pooled) -> Option<Pooled> {
+    pub(super) fn offer(&self, core: usize, mut pooled: Pooled<C>) -> Option<Pooled<C>> {
         loop {
             let mut state = self.lock();
             if state.used > state.max {
@@ -266,7 +266,7 @@ impl Budget {
 
     /// The connection in the form in which the waiter can use it. One that it cannot use is closed,
     /// and its place is left, not to be dropped while the budget is locked.
-    fn fit(waiter: &Waiter, core: usize, pooled: Pooled) -> Result<Grant, Permit> {
+    fn fit(waiter: &Waiter<C>, core: usize, pooled: Pooled<C>) -> Result<Grant<C>, Permit<C>> {
         if waiter.key != pooled.key {
             return Err(pooled.permit);
         }
@@ -304,15 +304,26 @@ impl Budget {
         core.filter(|_| waited_for)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State<C>> {
         // Nothing is left half done when a thread dies with the lock held.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl<C: Link> Default for State<C> {
+    fn default() -> Self {
+        Self {
+            max: 0,
+            used: 0,
+            waiters: VecDeque::new(),
+            idle: Vec::new(),
+        }
+    }
+}
+
+impl<C: Link> State<C> {
     /// Who has waited longest and still waits.
-    fn next_waiter(&mut self) -> Option<Waiter> {
+    fn next_waiter(&mut self) -> Option<Waiter<C>> {
         loop {
             let waiter = self.waiters.pop_front()?;
             if !waiter.grant.is_closed() {
@@ -333,9 +344,9 @@ impl State {
 
 // === impl Grant ===
 
-impl Grant {
+impl<C: Link> Grant<C> {
     /// The connection, on this core; `None` where there is none.
-    pub(super) fn into_pooled(self) -> Option<Pooled> {
+    pub(super) fn into_pooled(self) -> Option<Pooled<C>> {
         match self {
             Self::Permit(_) => None,
             Self::Connection(pooled) => Some(*pooled),
@@ -346,22 +357,22 @@ impl Grant {
 
 // === impl Permit ===
 
-impl Permit {
-    fn new(budget: &Arc<Budget>) -> Self {
+impl<C: Link> Permit<C> {
+    fn new(budget: &Arc<Budget<C>>) -> Self {
         Self {
             budget: Some(Arc::clone(budget)),
         }
     }
 
     /// What it is a place in.
-    pub(super) fn budget(&self) -> &Arc<Budget> {
+    pub(super) fn budget(&self) -> &Arc<Budget<C>> {
         self.budget
             .as_ref()
             .expect("only a dropped permit has none")
     }
 }
 
-impl Drop for Permit {
+impl<C: Link> Drop for Permit<C> {
     fn drop(&mut self) {
         let Some(budget) = self.budget.take() else {
             return;

@@ -8,24 +8,33 @@ use tokio::time::Instant;
 use super::Pooled;
 use super::budget::{Budget, Place};
 use super::key::Key;
+use crate::back::Link;
 
 /// Idle connections by server and database, each database's oldest first. A server has a few dozen
 /// ([`IdleSet::take_excess`]): they are looked through one by one.
-#[derive(Debug, Default)]
-pub(super) struct IdleSet {
-    servers: HashMap<Box<str>, Databases>,
+#[derive(Debug)]
+pub(super) struct IdleSet<C: Link> {
+    servers: HashMap<Box<str>, Databases<C>>,
 }
 
-type Databases = HashMap<Arc<Place>, Vec<Idle>>;
+type Databases<C> = HashMap<Arc<Place>, Vec<Idle<C>>>;
 
 #[derive(Debug)]
-struct Idle {
-    pooled: Pooled,
+struct Idle<C: Link> {
+    pooled: Pooled<C>,
     since: Instant,
 }
 
-impl IdleSet {
-    pub(super) fn push(&mut self, pooled: Pooled, since: Instant) {
+impl<C: Link> Default for IdleSet<C> {
+    fn default() -> Self {
+        Self {
+            servers: HashMap::new(),
+        }
+    }
+}
+
+impl<C: Link> IdleSet<C> {
+    pub(super) fn push(&mut self, pooled: Pooled<C>, since: Instant) {
         let place = Arc::clone(pooled.permit.budget().place());
         let databases = self.servers.entry(place.server().into()).or_default();
         databases
@@ -35,31 +44,31 @@ impl IdleSet {
     }
 
     /// The connection that has been idle longest on the server of `place`, if more than `max` are.
-    pub(super) fn take_excess(&mut self, place: &Place, max: usize) -> Option<Pooled> {
+    pub(super) fn take_excess(&mut self, place: &Place, max: usize) -> Option<Pooled<C>> {
         let databases = self.servers.get(place.server())?;
         if databases.values().map(Vec::len).sum::<usize>() <= max {
             return None;
         }
-        let since = |all: &Vec<Idle>| all.first().map(|idle| idle.since);
+        let since = |all: &Vec<Idle<C>>| all.first().map(|idle| idle.since);
         let (oldest, _) = databases.iter().min_by_key(|(_, all)| since(all))?;
         let oldest = Arc::clone(oldest);
         self.take_where(&oldest, |all| (!all.is_empty()).then_some(0))
     }
 
     /// The connection of that key that was used last: it is the warmest, and the others may age.
-    pub(super) fn take(&mut self, key: &Key) -> Option<Pooled> {
+    pub(super) fn take(&mut self, key: &Key) -> Option<Pooled<C>> {
         self.take_where(&Place::of(key), |all| {
             all.iter().rposition(|idle| *idle.pooled.key == *key)
         })
     }
 
     /// The connection of that database that has been idle longest.
-    pub(super) fn take_oldest(&mut self, budget: &Budget) -> Option<Pooled> {
+    pub(super) fn take_oldest(&mut self, budget: &Budget<C>) -> Option<Pooled<C>> {
         self.take_where(budget.place(), |all| (!all.is_empty()).then_some(0))
     }
 
     /// A connection of the login of `key` that an older password opened.
-    pub(super) fn take_outdated(&mut self, key: &Key) -> Option<Pooled> {
+    pub(super) fn take_outdated(&mut self, key: &Key) -> Option<Pooled<C>> {
         self.take_where(&Place::of(key), |all| {
             all.iter()
                 .position(|idle| idle.pooled.key.is_outdated_by(key))
@@ -67,7 +76,7 @@ impl IdleSet {
     }
 
     /// All that have been idle since before `deadline`.
-    pub(super) fn take_older(&mut self, deadline: Instant) -> Vec<Pooled> {
+    pub(super) fn take_older(&mut self, deadline: Instant) -> Vec<Pooled<C>> {
         let mut taken = Vec::new();
         self.servers.retain(|_, databases| {
             databases.retain(|_, all| {
@@ -82,7 +91,7 @@ impl IdleSet {
     }
 
     /// All to the server with this id.
-    pub(super) fn take_server(&mut self, server: &str) -> Vec<Pooled> {
+    pub(super) fn take_server(&mut self, server: &str) -> Vec<Pooled<C>> {
         let databases = self.servers.remove(server).unwrap_or_default();
         let all = databases.into_values().flatten();
         all.map(|idle| idle.pooled).collect()
@@ -91,8 +100,8 @@ impl IdleSet {
     fn take_where(
         &mut self,
         place: &Place,
-        find: impl FnOnce(&[Idle]) -> Option<usize>,
-    ) -> Option<Pooled> {
+        find: impl FnOnce(&[Idle<C>]) -> Option<usize>,
+    ) -> Option<Pooled<C>> {
         let databases = self.servers.get_mut(place.server())?;
         let all = databases.get_mut(place)?;
         let taken = all.remove(find(all)?);

@@ -13,8 +13,10 @@ pub(crate) struct Key {
     pub(crate) user: Box<str>,
     /// After a rotation connections of the old password are not used.
     pub(crate) generation: u64,
-    /// The client's startup parameters but `application_name`, sorted: to these the reset goes
-    /// back.
+    /// What the session was begun with, sorted: to these the reset goes back. PostgreSQL: the
+    /// client's startup parameters but `application_name`. MySQL: the capabilities, which change
+    /// the form of results, and the collation. A mode that gives connections back between
+    /// transactions would add nothing here: what a session has set since is what pins it.
     pub(crate) settings: Box<[(String, String)]>,
 }
 

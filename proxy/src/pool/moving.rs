@@ -8,31 +8,31 @@ use tokio::net::TcpStream;
 use super::budget::Permit;
 use super::key::Key;
 use super::{Open, Pooled};
-use crate::back::postgres::{CancelKey, Connection, Parameters};
+use crate::back::Link;
 use crate::stream::Stream;
 
 /// A connection at rest that no core watches. Dropped, it is closed and its place is free.
 #[derive(Debug)]
-pub(crate) struct Moving {
+pub(crate) struct Moving<C: Link> {
     stream: StdStream,
-    parameters: Parameters,
-    cancel_key: CancelKey,
+    state: C::State,
     key: Arc<Key>,
-    permit: Permit,
+    permit: Permit<C>,
     open: Open,
 }
 
-impl Moving {
+impl<C: Link> Moving<C> {
     /// Takes a connection off this core. One that cannot be is closed, and its place given back:
     /// one inside TLS, whose session cannot be taken apart.
-    pub(super) fn leave(pooled: Pooled) -> Result<Self, Permit> {
+    pub(super) fn leave(pooled: Pooled<C>) -> Result<Self, Permit<C>> {
         let Pooled {
             connection,
             key,
             permit,
             _open: open,
         } = pooled;
-        let Stream::Plain(stream) = connection.stream else {
+        let (stream, state) = connection.take_apart();
+        let Stream::Plain(stream) = stream else {
             return Err(permit);
         };
         let Ok(stream) = stream.into_std() else {
@@ -40,8 +40,7 @@ impl Moving {
         };
         Ok(Self {
             stream,
-            parameters: connection.parameters,
-            cancel_key: connection.key,
+            state,
             key,
             permit,
             open,
@@ -49,14 +48,10 @@ impl Moving {
     }
 
     /// Brings it to this core; `None` if the core cannot watch it.
-    pub(super) fn arrive(self) -> Option<Pooled> {
+    pub(super) fn arrive(self) -> Option<Pooled<C>> {
         let stream = TcpStream::from_std(self.stream).ok()?;
         Some(Pooled {
-            connection: Connection {
-                stream: Stream::Plain(stream),
-                parameters: self.parameters,
-                key: self.cancel_key,
-            },
+            connection: C::put_together(Stream::Plain(stream), self.state),
             key: self.key,
             permit: self.permit,
             _open: self.open,

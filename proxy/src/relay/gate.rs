@@ -1,159 +1,119 @@
-//! What the relay knows of the messages that pass, and when it holds them.
+//! What the relay asks of a protocol: how far bytes may go on, and where the session stands.
+
+use std::error::Error;
 
 use tenantsdb_codecs::feed::capture::Capture;
-use tenantsdb_codecs::postgres::Error;
-use tenantsdb_codecs::postgres::frame::Header;
-use tenantsdb_codecs::postgres::pipeline::Pipeline;
-use tenantsdb_codecs::postgres::server::{ParameterStatus, ReadyForQuery};
-use tenantsdb_codecs::postgres::tag::{ClientTag, ServerTag};
 
-use super::lane::Gate;
-use super::skim::{Flow, Look, Skim, Watch};
-use crate::back::postgres::Parameters;
-use crate::ddl::session::Inspect;
+/// Whether forwarding goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// Yes.
+    On,
+    /// The message at hand and all behind it must wait.
+    Hold,
+    /// The message at hand and all behind it are not to be forwarded.
+    End,
+}
 
-/// Longest ParameterStatus in bytes that is recorded. With a longer one the connection is not used
-/// again, since the next client could not be told the value.
-const PARAMETER_BYTES_MAX: usize = 4096;
+/// What may be done with a chunk. `pass <= seen <=` its length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Bytes that may be forwarded now.
+    pub(crate) pass: usize,
+    /// Bytes that were looked at. Those between the two are held; those behind are to be shown
+    /// again.
+    pub(crate) seen: usize,
+    /// Why it stopped before the end of the chunk, or at it.
+    pub(crate) flow: Flow,
+}
+
+/// Decides what of a direction may go on.
+pub(crate) trait Gate {
+    /// Why it may not.
+    type Error;
+
+    /// Looks at the next bytes.
+    ///
+    /// # Errors
+    ///
+    /// They are no messages of this direction.
+    fn look(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
+}
 
 /// What passes in both directions of one session.
-#[derive(Debug)]
-pub(crate) struct Traffic<'a> {
-    /// Replies owed, transaction status.
-    pub(crate) pipeline: Pipeline,
-    /// The server's settings as it reports them.
-    pub(crate) parameters: &'a mut Parameters,
-    /// A setting could not be recorded.
-    pub(crate) unrecorded: bool,
-    /// Workspace sessions only.
-    pub(crate) inspect: Option<Box<Inspect>>,
-    /// To be sent before what is held may go on.
-    pub(crate) capture: Option<Capture>,
-    /// The last message of the server that began.
-    pub(crate) server_tag: Option<ServerTag>,
+pub(crate) trait Traffic {
+    /// What is wrong with bytes that are not the protocol.
+    type Error: Error + 'static;
+
+    /// Looks at the next bytes from the client.
+    ///
+    /// # Errors
+    ///
+    /// They are no messages of a client.
+    fn client_sent(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
+
+    /// Looks at the next bytes from the server.
+    ///
+    /// # Errors
+    ///
+    /// They are no messages of a server.
+    fn server_sent(&mut self, input: &[u8]) -> Result<Look, Self::Error>;
+
+    /// What control is to be told before what is held of the server's may go on. Taken once.
+    fn capture(&mut self) -> Option<Capture> {
+        None
+    }
+
+    /// Whether the client's next message is held because it is not for the relay.
+    fn is_asked(&self) -> bool {
+        false
+    }
+
+    /// Whether replies are owed.
+    fn is_owed(&self) -> bool;
+
+    /// Whether the server waits for the client, both streams between two messages, and the
+    /// connection can be reset.
+    fn is_settled(&self) -> bool;
+
+    /// Whether no transaction is open, where that does not follow from [`Self::is_settled`].
+    fn is_between_transactions(&self) -> bool {
+        true
+    }
+
+    /// Whether the server may be at work on something.
+    fn may_be_at_work(&self) -> bool;
+
+    /// Whether all that the next client would have to know of the connection is known.
+    fn is_recorded(&self) -> bool {
+        true
+    }
+
+    /// Whether the server's stream stands between two messages.
+    fn server_at_boundary(&self) -> bool;
+
+    /// Whether the server's last message was an error: it has said itself why it went.
+    fn server_explained(&self) -> bool;
 }
 
-impl<'a> Traffic<'a> {
-    /// A session at its start, the server idle.
-    pub(crate) fn new(parameters: &'a mut Parameters, inspect: Option<Box<Inspect>>) -> Self {
-        Self {
-            pipeline: Pipeline::new(),
-            parameters,
-            unrecorded: false,
-            inspect,
-            capture: None,
-            server_tag: None,
-        }
-    }
+/// The direction from the client.
+pub(crate) struct FromClient<'g, T>(pub(crate) &'g mut T);
 
-    fn ready(&mut self, body: &[u8]) -> Result<Flow, Error> {
-        let status = ReadyForQuery::decode(body)?.status;
-        self.pipeline.server_ready(status);
-        if let Some(inspect) = &mut self.inspect {
-            let application_name = self.parameters.get("application_name").unwrap_or_default();
-            self.capture = inspect.ready(status, application_name);
-        }
-        Ok(match self.capture {
-            Some(_) => Flow::Hold,
-            None => Flow::On,
-        })
-    }
+/// The direction from the server.
+pub(crate) struct FromServer<'g, T>(pub(crate) &'g mut T);
 
-    fn parameter(&mut self, body: &[u8]) {
-        match ParameterStatus::decode(body) {
-            Ok(status) => self.parameters.set(&status),
-            // A value in another encoding than UTF-8.
-            Err(_) => self.unrecorded = true,
-        }
-    }
-}
+impl<T: Traffic> Gate for FromClient<'_, T> {
+    type Error = T::Error;
 
-/// From the client to the server.
-pub(crate) struct ClientGate<'g, 't> {
-    pub(crate) skim: &'g mut Skim,
-    pub(crate) traffic: &'g mut Traffic<'t>,
-}
-
-impl Gate for ClientGate<'_, '_> {
-    fn look(&mut self, input: &[u8]) -> Result<Look, Error> {
-        self.skim.look(input, &mut ClientWatch(self.traffic))
-    }
-}
-
-struct ClientWatch<'g, 't>(&'g mut Traffic<'t>);
-
-impl Watch for ClientWatch<'_, '_> {
-    fn begins(&mut self, tag: u8) -> Flow {
-        match ClientTag(tag) {
-            // The server connection outlives the session.
-            ClientTag::TERMINATE => Flow::End,
-            _ => Flow::On,
-        }
-    }
-
-    fn header(&mut self, header: Header) -> usize {
-        self.0.pipeline.client_sent(header.tag);
-        match &mut self.0.inspect {
-            Some(inspect) => inspect.client_header(header),
-            None => 0,
-        }
-    }
-
-    fn body(&mut self, header: Header, start: &[u8]) -> Result<Flow, Error> {
-        if let Some(inspect) = &mut self.0.inspect {
-            inspect.client_body(header, start);
-        }
-        Ok(Flow::On)
+    fn look(&mut self, input: &[u8]) -> Result<Look, T::Error> {
+        self.0.client_sent(input)
     }
 }
 
-/// From the server to the client.
-pub(crate) struct ServerGate<'g, 't> {
-    pub(crate) skim: &'g mut Skim,
-    pub(crate) traffic: &'g mut Traffic<'t>,
-}
+impl<T: Traffic> Gate for FromServer<'_, T> {
+    type Error = T::Error;
 
-impl Gate for ServerGate<'_, '_> {
-    fn look(&mut self, input: &[u8]) -> Result<Look, Error> {
-        self.skim.look(input, &mut ServerWatch(self.traffic))
-    }
-}
-
-struct ServerWatch<'g, 't>(&'g mut Traffic<'t>);
-
-impl Watch for ServerWatch<'_, '_> {
-    fn header(&mut self, header: Header) -> usize {
-        let tag = ServerTag(header.tag);
-        self.0.server_tag = Some(tag);
-        if tag == ServerTag::ERROR_RESPONSE {
-            self.0.pipeline.server_failed();
-        }
-        let body_bytes = usize::try_from(header.body_bytes()).unwrap_or(usize::MAX);
-        let inspected = match &mut self.0.inspect {
-            Some(inspect) => inspect.server_header(header),
-            None => 0,
-        };
-        match tag {
-            ServerTag::READY_FOR_QUERY => body_bytes.min(PARAMETER_BYTES_MAX),
-            ServerTag::PARAMETER_STATUS if body_bytes <= PARAMETER_BYTES_MAX => body_bytes,
-            ServerTag::PARAMETER_STATUS => {
-                self.0.unrecorded = true;
-                0
-            }
-            _ => inspected,
-        }
-    }
-
-    fn body(&mut self, header: Header, start: &[u8]) -> Result<Flow, Error> {
-        match ServerTag(header.tag) {
-            ServerTag::READY_FOR_QUERY => return self.0.ready(start),
-            ServerTag::PARAMETER_STATUS => self.0.parameter(start),
-            _ => {
-                if let Some(inspect) = &mut self.0.inspect {
-                    inspect.server_body(header, start);
-                }
-            }
-        }
-        Ok(Flow::On)
+    fn look(&mut self, input: &[u8]) -> Result<Look, T::Error> {
+        self.0.server_sent(input)
     }
 }

@@ -8,21 +8,10 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tenantsdb_codecs::postgres;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::gate::{Flow, Gate, Look};
 use super::scratch::{self, Leftover};
-use super::skim::{Flow, Look};
-
-/// Decides what of a direction may go on.
-pub(crate) trait Gate {
-    /// Looks at the next bytes.
-    ///
-    /// # Errors
-    ///
-    /// They are no messages of this direction.
-    fn look(&mut self, input: &[u8]) -> Result<Look, postgres::Error>;
-}
 
 /// Why a direction ended without an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +24,13 @@ pub(crate) enum Close {
 
 /// Why a direction failed.
 #[derive(Debug)]
-pub(crate) enum Fail {
+pub(crate) enum Fail<E> {
     /// The side that is read from.
     Read(io::Error),
     /// The side that is written to.
     Write(io::Error),
     /// The side that is read from does not speak the protocol.
-    Protocol(postgres::Error),
+    Protocol(E),
 }
 
 /// State of one direction between two polls.
@@ -91,6 +80,19 @@ impl Lane {
         self.rest.is_none() && !self.unflushed
     }
 
+    /// Whether what is left is held by the gate, and all before it has been written.
+    pub(crate) fn is_held(&self) -> bool {
+        let written = self.rest.as_ref().is_none_or(|rest| rest.at == rest.pass);
+        self.held && written && !self.unflushed
+    }
+
+    /// What was read and not written.
+    pub(crate) fn take_unwritten(&mut self) -> Vec<u8> {
+        let rest = self.rest.take();
+        let unwritten = rest.as_ref().and_then(|rest| rest.buf.get(rest.at..));
+        unwritten.unwrap_or_default().to_vec()
+    }
+
     /// Lets go of what the gate holds.
     pub(crate) fn lift(&mut self) {
         self.held = false;
@@ -112,13 +114,13 @@ impl Lane {
     /// Forwards what there is. `Pending` when either side or the gate has to be waited for, with
     /// the waker registered at the side; `Ready` when this direction has come to its end and all
     /// that may be written has been.
-    pub(crate) fn poll(
+    pub(crate) fn poll<G: Gate>(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
-        gate: &mut impl Gate,
-    ) -> Poll<Result<Close, Fail>> {
+        gate: &mut G,
+    ) -> Poll<Result<Close, Fail<G::Error>>> {
         loop {
             ready!(self.poll_rest(cx, to, gate))?;
             if self.goodbye {
@@ -143,14 +145,14 @@ impl Lane {
 
     /// Reads once and writes what it can of that. A short read is not followed by a second one:
     /// tokio clears the readiness then, and the next call finds it so without a system call.
-    fn poll_chunk(
+    fn poll_chunk<G: Gate>(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
-        gate: &mut impl Gate,
+        gate: &mut G,
         buf: &mut [u8],
-    ) -> Poll<Result<usize, Fail>> {
+    ) -> Poll<Result<usize, Fail<G::Error>>> {
         let mut buf = ReadBuf::new(buf);
         ready!(Pin::new(from).poll_read(cx, &mut buf)).map_err(Fail::Read)?;
         let chunk = buf.filled();
@@ -188,12 +190,12 @@ impl Lane {
     }
 
     /// Writes the leftover, looking at those of its bytes that nobody has looked at.
-    fn poll_rest(
+    fn poll_rest<G: Gate>(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut (impl AsyncWrite + Unpin),
-        gate: &mut impl Gate,
-    ) -> Poll<Result<(), Fail>> {
+        gate: &mut G,
+    ) -> Poll<Result<(), Fail<G::Error>>> {
         // Taken out while it is worked on, and put back if it is to wait.
         while let Some(mut rest) = self.rest.take() {
             while let Some(out) = rest
@@ -227,12 +229,12 @@ impl Lane {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_write(
+    fn poll_write<E>(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut (impl AsyncWrite + Unpin),
         out: &[u8],
-    ) -> Result<Poll<usize>, Fail> {
+    ) -> Result<Poll<usize>, Fail<E>> {
         let written = match Pin::new(to).poll_write(cx, out) {
             Poll::Pending => return Ok(Poll::Pending),
             Poll::Ready(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
@@ -249,11 +251,11 @@ impl Lane {
         }
     }
 
-    fn poll_flush(
+    fn poll_flush<E>(
         &mut self,
         cx: &mut Context<'_>,
         to: &mut (impl AsyncWrite + Unpin),
-    ) -> Poll<Result<(), Fail>> {
+    ) -> Poll<Result<(), Fail<E>>> {
         if self.unflushed {
             let flushed = ready!(Pin::new(to).poll_flush(cx));
             self.unflushed = false;

@@ -1,12 +1,13 @@
 //! One route as the proxy uses it: checked, verifiers read, and small, for there may be a million.
 
 use std::collections::HashSet;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::{DatabaseName, Engine};
 use tenantsdb_codecs::feed::route::{self as wire, Kind, Limits, PoolMode, Server, Status};
-use tenantsdb_codecs::scram::Verifier;
+use tenantsdb_codecs::{mysql, scram};
 
 /// Most logins of one database: control makes one or two of each.
 const LOGINS_MAX: usize = 16;
@@ -31,17 +32,30 @@ pub struct Route {
     pub limits: Limits,
     /// When server connections are given back.
     pub pool_mode: PoolMode,
+    /// Whether the server may ask clients for their local files.
+    pub local_infile: bool,
 }
 
 /// One login of a database, with its verifier read.
 #[derive(Debug)]
 pub struct Login {
-    /// User name, the same towards the client and towards the server.
+    /// User name towards the client.
     pub user: Box<str>,
+    /// The account's name on the server, where it is another one.
+    pub server_user: Option<Box<str>>,
     /// Checks the client's proof.
     pub verifier: Verifier,
     /// Raised by each rotation; pooled connections of another generation are not used.
     pub generation: u64,
+}
+
+/// What a client's proof is checked against.
+#[derive(Clone, Debug)]
+pub enum Verifier {
+    /// PostgreSQL's.
+    Scram(scram::Verifier),
+    /// MySQL's and MariaDB's.
+    MySql(mysql::auth::Verifier),
 }
 
 /// Why a route cannot be used. Reported to control; holds nothing secret.
@@ -86,9 +100,10 @@ impl Route {
             kind: route.kind,
             status: route.status,
             server: servers.intern(route.server),
-            logins: read_logins(route.logins)?,
+            logins: read_logins(route.engine, route.logins)?,
             limits: route.limits,
             pool_mode: route.pool_mode,
+            local_infile: route.local_infile,
         })
     }
 
@@ -102,7 +117,7 @@ impl Route {
         };
         let logins = self.logins.iter().map(|login| wire::Login {
             user: login.user.to_string(),
-            server_user: None,
+            server_user: login.server_user.as_deref().map(str::to_owned),
             verifier: login.verifier.to_string(),
             generation: login.generation,
         });
@@ -117,8 +132,16 @@ impl Route {
             logins: logins.collect(),
             limits: self.limits,
             pool_mode: self.pool_mode,
-            local_infile: false,
+            local_infile: self.local_infile,
         }
+    }
+}
+
+impl Route {
+    /// Which flavour of MySQL its server is.
+    #[must_use]
+    pub fn flavour(&self) -> mysql::Flavour {
+        mysql::Flavour::of_version(self.server.version.as_deref().unwrap_or_default())
     }
 }
 
@@ -138,7 +161,7 @@ fn check_name(route: &wire::Route) -> Result<(), RouteError> {
     if fits { Ok(()) } else { Err(RouteError::Name) }
 }
 
-fn read_logins(logins: Vec<wire::Login>) -> Result<Box<[Login]>, RouteError> {
+fn read_logins(engine: Engine, logins: Vec<wire::Login>) -> Result<Box<[Login]>, RouteError> {
     if logins.is_empty() || logins.len() > LOGINS_MAX {
         return Err(RouteError::Logins(logins.len()));
     }
@@ -148,15 +171,64 @@ fn read_logins(logins: Vec<wire::Login>) -> Result<Box<[Login]>, RouteError> {
     }
     let read = logins
         .into_iter()
-        .map(|login| match login.verifier.parse() {
-            Ok(verifier) => Ok(Login {
+        .map(|login| match Verifier::read(engine, &login.verifier) {
+            Some(verifier) => Ok(Login {
                 user: login.user.into_boxed_str(),
+                server_user: login.server_user.map(String::into_boxed_str),
                 verifier,
                 generation: login.generation,
             }),
-            Err(_) => Err(RouteError::Verifier(login.user)),
+            None => Err(RouteError::Verifier(login.user)),
         });
     read.collect()
+}
+
+// === impl Login ===
+
+impl Login {
+    /// The account's name on the server.
+    #[must_use]
+    pub fn server_user(&self) -> &str {
+        self.server_user.as_deref().unwrap_or(&self.user)
+    }
+}
+
+// === impl Verifier ===
+
+impl Verifier {
+    fn read(engine: Engine, text: &str) -> Option<Self> {
+        match engine {
+            Engine::Postgres => text.parse().ok().map(Self::Scram),
+            Engine::MySql => text.parse().ok().map(Self::MySql),
+        }
+    }
+
+    /// PostgreSQL's.
+    #[must_use]
+    pub const fn scram(&self) -> Option<&scram::Verifier> {
+        match self {
+            Self::Scram(verifier) => Some(verifier),
+            Self::MySql(_) => None,
+        }
+    }
+
+    /// MySQL's or MariaDB's.
+    #[must_use]
+    pub const fn mysql(&self) -> Option<&mysql::auth::Verifier> {
+        match self {
+            Self::MySql(verifier) => Some(verifier),
+            Self::Scram(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scram(verifier) => verifier.fmt(f),
+            Self::MySql(verifier) => verifier.fmt(f),
+        }
+    }
 }
 
 /// Values that many routes share, each kept once. Belongs to whoever reads routes.

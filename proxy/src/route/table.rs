@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::mysql::Flavour;
 
 use super::entry::Route;
+use super::versions::Versions;
 
 /// A power of two. With a million routes a shard is a thousand pointers, so that a change copies
 /// 16 kB; an empty table is 64 kB.
@@ -25,6 +27,7 @@ pub struct Routes {
     hasher: RandomState,
     len: AtomicUsize,
     changes: AtomicU64,
+    versions: Versions,
     /// Held by whoever changes the table; readers do not know it.
     writer: Mutex<()>,
 }
@@ -95,6 +98,7 @@ impl Default for Routes {
             hasher: RandomState::new(),
             len: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
+            versions: Versions::default(),
             writer: Mutex::new(()),
         }
     }
@@ -127,9 +131,16 @@ impl Routes {
         self.changes.load(Ordering::Acquire)
     }
 
+    /// The version that clients of this flavour are greeted with.
+    #[must_use]
+    pub fn mysql_version(&self, flavour: Flavour) -> Arc<String> {
+        self.versions.greeting(flavour)
+    }
+
     /// Takes in a new or changed route.
     pub fn put(&self, route: Arc<Route>) {
         let _writer = self.write();
+        self.note(&route);
         let shard = self.shard(&route.database);
         let mut copy = Shard::clone(&shard.load());
         if copy.replace(Row(route)).is_none() {
@@ -155,7 +166,9 @@ impl Routes {
     /// Puts `routes` in the place of all that is there.
     pub fn replace_all(&self, routes: Vec<Arc<Route>>) {
         let mut built: Vec<Shard> = (0..self.shards.len()).map(|_| Shard::new()).collect();
+        self.versions.clear();
         for route in routes {
+            self.note(&route);
             let index = self.index(&route.database);
             if let Some(shard) = built.get_mut(index) {
                 shard.replace(Row(route));
@@ -178,6 +191,13 @@ impl Routes {
                 .map(|row| Arc::clone(&row.0))
                 .collect::<Vec<_>>()
         })
+    }
+
+    fn note(&self, route: &Route) {
+        if route.engine == Engine::MySql {
+            self.versions
+                .note(route.server.version.as_deref().unwrap_or_default());
+        }
     }
 
     fn write(&self) -> Writing<'_> {

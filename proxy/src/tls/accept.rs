@@ -25,6 +25,8 @@ pub const ALPN_POSTGRES: &[u8] = b"postgresql";
 #[derive(Debug)]
 pub struct Acceptor {
     config: Arc<ServerConfig>,
+    /// For protocols that have no name in the TLS handshake: what the client names is no matter.
+    nameless: Arc<ServerConfig>,
     end_point: EndPoint,
 }
 
@@ -47,9 +49,11 @@ impl Acceptor {
                 path: files.cert.clone(),
                 source,
             })?;
-        config.alpn_protocols = vec![ALPN_POSTGRES.to_vec()];
         config.max_fragment_size = Some(RECORD_BYTES_MAX);
+        let nameless = Arc::new(config.clone());
+        config.alpn_protocols = vec![ALPN_POSTGRES.to_vec()];
         Ok(Self {
+            nameless,
             config: Arc::new(config),
             end_point,
         })
@@ -78,19 +82,11 @@ impl Acceptor {
     /// # Errors
     ///
     /// The handshake failed, or the client did not name PostgreSQL.
-    pub async fn direct<S>(&self, stream: S, mut first: &[u8]) -> io::Result<TlsStream<S>>
+    pub async fn direct<S>(&self, stream: S, first: &[u8]) -> io::Result<TlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
-        let accept = acceptor.accept_with(stream, |session| {
-            while !first.is_empty() && session.read_tls(&mut first).is_ok_and(|read| read > 0) {
-                if session.process_new_packets().is_err() {
-                    break; // the handshake meets the same error, and sends the alert
-                }
-            }
-        });
-        let stream = accept.await?;
+        let stream = begun(&self.config, stream, first).await?;
         if stream.get_ref().1.alpn_protocol() == Some(ALPN_POSTGRES) {
             return Ok(stream);
         }
@@ -100,11 +96,45 @@ impl Acceptor {
         ))
     }
 
+    /// TLS behind MySQL's SSLRequest, which is not answered: the client may have sent its hello
+    /// with it. `first` is what came behind the request. Not cancel safe: the stream is lost. No
+    /// deadline of its own.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed.
+    pub async fn behind_request<S>(&self, stream: S, first: &[u8]) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        begun(&self.nameless, stream, first).await
+    }
+
     /// What `tls-server-end-point` channel binding binds to on this side.
     #[must_use]
     pub const fn end_point(&self) -> &EndPoint {
         &self.end_point
     }
+}
+
+/// A handshake of which `first` has been read already.
+async fn begun<S>(
+    config: &Arc<ServerConfig>,
+    stream: S,
+    mut first: &[u8],
+) -> io::Result<TlsStream<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let acceptor = TlsAcceptor::from(Arc::clone(config));
+    let accept = acceptor.accept_with(stream, |session| {
+        while !first.is_empty() && session.read_tls(&mut first).is_ok_and(|read| read > 0) {
+            if session.process_new_packets().is_err() {
+                break; // the handshake meets the same error, and sends the alert
+            }
+        }
+    });
+    accept.await
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! TLS towards PostgreSQL servers, asked for by SSLRequest.
+//! TLS towards servers: as the route asks for it, and PostgreSQL's way of asking the server.
 
 use std::io;
 use std::path::Path;
@@ -103,7 +103,7 @@ impl Dialer {
         })
     }
 
-    /// Protects `stream` as the route says. `addr` is the server's `host:port`; the certificate
+    /// Protects `stream` as the route of a PostgreSQL server says. `addr` is the server's `host:port`; the certificate
     /// must be valid for the host. Not cancel safe: the stream is lost. No deadline of its own.
     ///
     /// # Errors
@@ -118,19 +118,56 @@ impl Dialer {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let (config, name) = match tls {
-            ServerTls::Disable => return Ok(Dialled::Plain(stream)),
-            ServerTls::Require => (&self.require, unverified_name(addr)),
-            ServerTls::VerifyFull => (
-                self.verify.as_ref().ok_or(DialError::NoRoots)?,
-                ServerName::try_from(host(addr).to_owned())?,
-            ),
+        let Some((connector, name)) = self.connector(tls, addr)? else {
+            return Ok(Dialled::Plain(stream));
         };
         let stream = request(stream).await?;
-        let connector = TlsConnector::from(Arc::clone(config));
         Ok(Dialled::Tls(Box::new(
             connector.connect(name, stream).await?,
         )))
+    }
+
+    /// Protects `stream`, whose server has been told that TLS begins. A route that asks for none
+    /// gets what [`ServerTls::Require`] does. Not cancel safe: the stream is lost. No deadline of
+    /// its own.
+    ///
+    /// # Errors
+    ///
+    /// There is no TLS as asked for; the stream is closed.
+    pub async fn protect<S>(
+        &self,
+        stream: S,
+        tls: ServerTls,
+        addr: &str,
+    ) -> Result<TlsStream<S>, DialError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let asked = self.connector(tls, addr)?;
+        let (connector, name) = asked.unwrap_or_else(|| self.unverified(addr));
+        Ok(connector.connect(name, stream).await?)
+    }
+
+    /// How the route asks for TLS; `None` if it does not.
+    fn connector(
+        &self,
+        tls: ServerTls,
+        addr: &str,
+    ) -> Result<Option<(TlsConnector, ServerName<'static>)>, DialError> {
+        Ok(match tls {
+            ServerTls::Disable => None,
+            ServerTls::Require => Some(self.unverified(addr)),
+            ServerTls::VerifyFull => {
+                let verify = self.verify.as_ref().ok_or(DialError::NoRoots)?;
+                let name = ServerName::try_from(host(addr).to_owned())?;
+                Some((TlsConnector::from(Arc::clone(verify)), name))
+            }
+        })
+    }
+
+    fn unverified(&self, addr: &str) -> (TlsConnector, ServerName<'static>) {
+        let connector = TlsConnector::from(Arc::clone(&self.require));
+        (connector, unverified_name(addr))
     }
 }
 

@@ -3,6 +3,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::cancel::UNDER_WAY_MAX;
 use crate::fake;
 
 /// A session on a server that the test plays.
@@ -96,14 +97,11 @@ async fn a_wrong_secret_is_no_key_and_a_long_one_is_for_newer_clients() {
 async fn requests_of_one_session_are_bounded() {
     let (_context, registration, _listener) = session(ProtocolVersion::V3_0).await;
     let session = Arc::clone(&registration.session);
-    let mut under_way: Vec<_> = (0..UNDER_WAY_MAX)
+    let under_way: Vec<_> = (0..UNDER_WAY_MAX)
         .map(|_| session.begin().unwrap())
         .collect();
     assert!(session.begin().is_none());
-    under_way
-        .iter_mut()
-        .for_each(|request| request.acted = true);
-    drop(under_way);
+    under_way.into_iter().for_each(UnderWay::acted);
     assert!(registration.close().await);
     assert!(session.begin().is_none(), "the session is over");
 }

@@ -4,8 +4,9 @@ use tenantsdb_codecs::postgres::report::{Report, Severity};
 use tenantsdb_codecs::postgres::sqlstate::SqlState;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::refuse::close_with;
-use crate::relay::{End, Ended};
+use super::Ended;
+use crate::front::close_with;
+use crate::relay::End;
 use crate::stream::Stream;
 
 /// Tells the client why its session is over, if it does not know and can be told between two
@@ -38,7 +39,7 @@ where
 
 fn words(ended: &Ended) -> Option<(SqlState, String)> {
     Some(match &ended.end {
-        End::Goodbye | End::ClientGone(_) => return None,
+        End::Goodbye | End::ClientGone(_) | End::Asked => return None,
         End::ServerGone(_) if ended.server_explained => return None,
         End::ServerGone(_) => (
             SqlState::CONNECTION_FAILURE,

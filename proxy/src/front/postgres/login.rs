@@ -15,7 +15,7 @@ use tenantsdb_codecs::postgres::frame::Frame;
 use tenantsdb_codecs::postgres::server::encode_negotiate_protocol_version;
 use tenantsdb_codecs::postgres::tag::ClientTag;
 use tenantsdb_codecs::scram::server::Exchange;
-use tenantsdb_codecs::scram::{self, ClientKey};
+use tenantsdb_codecs::scram::{self, ClientKey, Verifier};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
@@ -31,6 +31,7 @@ pub(super) struct Proved {
     pub(super) route: Arc<Route>,
     /// Place in the route's logins.
     login: usize,
+    pub(super) verifier: Verifier,
     /// What its proof revealed; wiped with this.
     pub(super) client_key: ClientKey,
 }
@@ -60,9 +61,14 @@ where
     let mock = context.mock.verifier(&startup.user, &startup.database);
     let verifier = found
         .as_ref()
-        .and_then(|(route, login)| route.logins.get(*login));
-    let verifier = verifier.map_or(mock, |login| login.verifier.clone());
-    let exchange = Exchange::new(verifier, found.is_some(), nonce(), client.binding.clone());
+        .and_then(|(route, login)| route.logins.get(*login)?.verifier.scram());
+    let verifier = verifier.map_or(mock, Verifier::clone);
+    let exchange = Exchange::new(
+        verifier.clone(),
+        found.is_some(),
+        nonce(),
+        client.binding.clone(),
+    );
 
     let client_key = prove(client, startup, exchange)
         .await
@@ -78,6 +84,7 @@ where
     Ok(Proved {
         route,
         login,
+        verifier,
         client_key,
     })
 }

@@ -1,31 +1,25 @@
 //! Why a client gets no session, and how it is told.
 
 use std::io;
-use std::time::Duration;
 
 use tenantsdb_codecs::postgres::report::{Report, Severity};
 use tenantsdb_codecs::postgres::sqlstate::SqlState;
 use tenantsdb_codecs::postgres::tag::ServerTag;
 use tenantsdb_codecs::{postgres, scram};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tracing::{info, warn};
 
 use super::client::Client;
 use crate::back;
 use crate::context::Context;
 use crate::fault::{Fault, FaultKind};
+use crate::front::close_with;
 use crate::limits::Full;
 use crate::metrics::Login;
 use crate::pool;
-use crate::stream::Stream;
 
-/// How long a client may take to hear why it is refused.
-const TELL_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// How much of what a refused client still sends is read, so that the kernel does not answer it
-/// with a reset that overtakes the reason.
-const UNHEARD_BYTES_MAX: usize = 1 << 20;
+/// Why there is no server connection.
+pub(super) type CheckoutError = pool::Error<back::postgres::Error>;
 
 /// Why a client gets no session.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +76,7 @@ pub(super) enum Refusal {
     #[error("{error}")]
     Checkout {
         database: String,
-        error: pool::Error,
+        error: CheckoutError,
     },
 }
 
@@ -194,9 +188,9 @@ impl Words {
 }
 
 /// Nothing about addresses or keys: the client is told what concerns it, the log has the rest.
-fn checkout_words(database: &str, error: &pool::Error) -> Words {
+fn checkout_words(database: &str, error: &CheckoutError) -> Words {
     let error = match error {
-        pool::Error::Exhausted | pool::Error::QueueFull => {
+        pool::Error::NoPlace(_) => {
             let mut words = Words::new(SqlState::TOO_MANY_CONNECTIONS, error.to_string());
             words.detail = Some(format!("All connections of \"{database}\" are in use."));
             return words;
@@ -234,7 +228,7 @@ pub(super) fn note(context: &Context, refusal: &Refusal) {
     }
 }
 
-/// Tells the client why, after what it is still owed, and closes. Ends within [`TELL_TIMEOUT`].
+/// Tells the client why, after what it is still owed, and closes.
 pub(super) async fn tell<T>(client: Client<T>, refusal: &Refusal)
 where
     T: AsyncRead + AsyncWrite + Unpin,
@@ -247,29 +241,6 @@ where
     if out.len() > owed {
         close_with(stream, &out).await;
     }
-}
-
-/// Sends `last` and closes, without losing it to a reset: what the client still sends is read until
-/// it closes too. Ends within [`TELL_TIMEOUT`].
-pub(super) async fn close_with<T>(mut stream: Stream<T>, last: &[u8])
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-{
-    let closing = async {
-        stream.write_all(last).await?;
-        stream.shutdown().await?;
-        let mut unheard = [0; 4096];
-        let mut left = UNHEARD_BYTES_MAX;
-        while left > 0 {
-            match stream.read(&mut unheard).await? {
-                0 => break,
-                bytes => left = left.saturating_sub(bytes),
-            }
-        }
-        io::Result::Ok(())
-    };
-    // A client that does not listen has lost nothing.
-    let _ = timeout(TELL_TIMEOUT, closing).await;
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@ use std::time::Duration;
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
-use crate::back::postgres::{self, cancel::cancel};
+use super::Ended;
+use crate::back::postgres::{self, Connection, cancel::cancel};
 use crate::cancel::postgres::Registration;
 use crate::core::Core;
 use crate::metrics::Outcome;
 use crate::pool::Pooled;
-use crate::relay::{End, Ended};
+use crate::relay::End;
 use crate::route::Route;
 
 /// How long the server may take to confirm the reset, and to act on the cancelling of what a client
@@ -23,7 +24,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn release(
     core: &Core,
     route: &Route,
-    mut pooled: Pooled,
+    mut pooled: Pooled<Connection>,
     key: Registration,
     ended: &Ended,
 ) {
@@ -51,12 +52,12 @@ pub(super) async fn release(
     };
     core.context.metrics.resets.increment(outcome);
     match reset {
-        Ok(()) => core.pools.put_back(pooled),
+        Ok(()) => core.postgres.put_back(pooled),
         Err(error) => debug!(%error, "server connection not reset; closed"),
     }
 }
 
-async fn abandon(core: &Core, route: &Route, pooled: &Pooled) {
+async fn abandon(core: &Core, route: &Route, pooled: &Pooled<Connection>) {
     let dialer = core.context.tls.dialer();
     let cancelled = cancel(&route.server, dialer, &pooled.connection.key);
     match timeout(RELEASE_TIMEOUT, cancelled).await {

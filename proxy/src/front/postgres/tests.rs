@@ -287,7 +287,7 @@ fn who_waits_is_given_the_connection_of_who_leaves_in_turn() {
                 order.borrow_mut().push(n);
                 client.leave().await;
             }));
-            until(|| stage.core.context.budgets.waiting() == n + 1).await;
+            until(|| stage.core.context.budgets.postgres.waiting() == n + 1).await;
         }
         first.leave().await;
         for task in waiting {
@@ -327,7 +327,7 @@ fn who_waits_on_another_core_is_given_the_connection_itself() {
             let mut client = connect(other_addr, &[]).await.ok().unwrap();
             client.query("select 2").await.unwrap();
         });
-        until(|| stage.core.context.budgets.waiting() == 1).await;
+        until(|| stage.core.context.budgets.postgres.waiting() == 1).await;
         first.leave().await;
         waiting.await.unwrap();
         assert_eq!(stage.server.heard_by(1)[1..3], ["DISCARD ALL", "select 2"]);
@@ -339,8 +339,8 @@ fn an_idle_connection_of_another_core_makes_room() {
     fake::run(async {
         let stage = stage(|_| {}).await;
         let other = Core::new(Arc::clone(&stage.core.context));
-        tokio::task::spawn_local(pool::tend(Rc::clone(&stage.core)));
-        tokio::task::spawn_local(pool::tend(Rc::clone(&other)));
+        tokio::task::spawn_local(Rc::clone(&stage.core).tend());
+        tokio::task::spawn_local(Rc::clone(&other).tend());
         let other_addr = fake::proxy(&other).await;
         for addr in [stage.addr, other_addr, stage.addr] {
             let mut client = connect(addr, &[]).await.ok().unwrap();
@@ -520,7 +520,7 @@ fn a_client_that_goes_while_it_waits_waits_no_longer() {
         let _first = connect(stage.addr, &[]).await.ok().unwrap();
         let addr = stage.addr;
         let waiting = tokio::task::spawn_local(async move { connect(addr, &[]).await.err() });
-        until(|| stage.core.context.budgets.waiting() == 1).await;
+        until(|| stage.core.context.budgets.postgres.waiting() == 1).await;
         waiting.abort();
         let faults = &stage.core.context.metrics.faults;
         let gone = crate::fault::FaultKind::ClientGone;
@@ -544,7 +544,7 @@ fn what_is_idle_makes_room_on_a_server_that_is_full() {
 
             let mut addr = stage.addr;
             if on_another_core {
-                tokio::task::spawn_local(pool::tend(Rc::clone(&stage.core)));
+                tokio::task::spawn_local(Rc::clone(&stage.core).tend());
                 let other = Core::new(Arc::clone(&stage.core.context));
                 addr = fake::proxy(&other).await;
             }

@@ -1,7 +1,13 @@
 use tenantsdb_codecs::feed::route::{Server, ServerTls};
 
 use super::*;
+use crate::back::postgres::Connection;
 use crate::fake;
+
+type Budgets = super::Budgets<Connection>;
+type Budget = super::Budget<Connection>;
+type Permit = super::Permit<Connection>;
+type Grant = super::Grant<Connection>;
 
 fn budgets(connections_max: u32) -> Budgets {
     let mut config = fake::config();

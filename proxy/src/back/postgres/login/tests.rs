@@ -55,7 +55,7 @@ fn offer(mechanisms: &[&str]) -> Vec<u8> {
 /// A server's half of the exchange; `change` may do something to each of its two messages.
 async fn exchange(server: &mut DuplexStream, change: impl Fn(usize, Vec<u8>) -> Vec<u8>) {
     let mut inbox = Inbox::default();
-    inbox.fill(server).await.unwrap();
+    inbox.fill::<()>(server).await.unwrap();
     inbox.take(inbox.unread().len()); // the startup packet
     send(server, &offer(&[scram::SHA_256_PLUS, scram::SHA_256])).await;
     let machine = ServerExchange::new(verifier(), true, nonce(), None);

@@ -17,20 +17,20 @@ fn told(refusal: &Refusal) -> Option<(String, String, String)> {
     Some((text(b'C'), text(b'M'), text(b'H')))
 }
 
-fn checkout(error: impl Into<pool::Error>) -> Refusal {
+fn checkout(error: CheckoutError) -> Refusal {
     Refusal::Checkout {
         database: "app__acme".to_owned(),
-        error: error.into(),
+        error,
     }
 }
 
-fn refused(body: &[u8]) -> back::postgres::Error {
+fn refused(body: &[u8]) -> CheckoutError {
     let fields = Fields::new(body);
-    back::postgres::Error::Refused(Refused {
+    pool::Error::Server(back::postgres::Error::Refused(Refused {
         sqlstate: fields.sqlstate(),
         message: fields.message().map(Box::from),
         body: body.into(),
-    })
+    }))
 }
 
 #[test]
@@ -67,10 +67,22 @@ fn each_refusal_has_its_sqlstate() {
             },
             "53300",
         ),
-        (checkout(pool::Error::Exhausted), "53300"),
-        (checkout(back::postgres::Error::Closed), "08006"),
-        (checkout(back::postgres::Error::Unexpected(b'?')), "08006"),
-        (checkout(back::postgres::Error::Method), "28000"),
+        (
+            checkout(pool::Error::NoPlace(pool::NoPlace::Exhausted)),
+            "53300",
+        ),
+        (
+            checkout(pool::Error::Server(back::postgres::Error::Closed)),
+            "08006",
+        ),
+        (
+            checkout(pool::Error::Server(back::postgres::Error::Unexpected(b'?'))),
+            "08006",
+        ),
+        (
+            checkout(pool::Error::Server(back::postgres::Error::Method)),
+            "28000",
+        ),
     ];
     for (refusal, sqlstate) in refusals {
         let (told, message, _) = told(&refusal).unwrap();

@@ -6,16 +6,7 @@
 use tenantsdb_codecs::postgres::Error;
 use tenantsdb_codecs::postgres::frame::{Header, Walk};
 
-/// Whether forwarding goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flow {
-    /// Yes.
-    On,
-    /// The message at hand and all behind it must wait.
-    Hold,
-    /// The message at hand and all behind it are not to be forwarded.
-    End,
-}
+use crate::relay::gate::{Flow, Look};
 
 /// Whoever looks at the messages of one direction.
 pub(crate) trait Watch {
@@ -35,18 +26,6 @@ pub(crate) trait Watch {
     ///
     /// They cannot be what they should be; the stream is of no more use.
     fn body(&mut self, header: Header, start: &[u8]) -> Result<Flow, Error>;
-}
-
-/// What may be done with a chunk. `pass <= seen <=` its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Look {
-    /// Bytes that may be forwarded now.
-    pub(crate) pass: usize,
-    /// Bytes that were looked at. Those between the two are held; those behind are to be shown
-    /// again.
-    pub(crate) seen: usize,
-    /// Why it stopped before the end of the chunk, or at it.
-    pub(crate) flow: Flow,
 }
 
 /// Where a direction stands between two messages, or in one.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use proptest::prelude::*;
 use tenantsdb_codecs::postgres::client::{encode_query, encode_sync};
 use tenantsdb_codecs::postgres::report::Severity;
@@ -6,6 +8,10 @@ use tenantsdb_codecs::postgres::sqlstate::SqlState;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
+use crate::drain::Drain;
+use crate::relay::{End, Relay};
+
+type Ended = crate::relay::Ended<Error>;
 use crate::back::postgres::Parameters;
 use crate::ddl::session::{Author, Inspect};
 use crate::fake::{fail, ready};
@@ -51,8 +57,9 @@ async fn relay<R>(
     let (captures, _delivery) = crate::ddl::channel();
     let mut parameters = Parameters::default();
     let inspect = inspect.then(|| Box::new(Inspect::new(author())));
-    let traffic = Traffic::new(&mut parameters, inspect);
-    let mut relay = Relay::new(&mut client, &mut server, early.to_vec(), traffic, &captures);
+    let mut traffic = Traffic::new(&mut parameters, inspect);
+    let early = early.to_vec();
+    let mut relay = Relay::new(&mut client, &mut server, early, &mut traffic, &captures);
     tokio::join!(relay.run(drain), peers(far_client, far_server))
 }
 

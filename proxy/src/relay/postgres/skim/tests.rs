@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::relay::gate::Flow;
 
 /// Writes down what it is shown; asks for the first 3 bytes of `s` messages, ends at `X`, holds at
 /// `Z` messages whose body begins with `!`.

@@ -1,0 +1,405 @@
+//! One MySQL or MariaDB client, from our greeting to its last byte.
+//!
+//! ```text
+//!  accepted
+//!     │
+//!  handshake                                              ┐
+//!     │  greeting, TLS or not, HandshakeResponse          │ handshake deadline, bounded bytes;
+//!  login                                                  │ no server is touched yet
+//!     │  proof against the route's verifier, or a mock    ┘
+//!  admit
+//!     │  suspended? draining? too many?
+//!  checkout
+//!     │  idle connection of the same key, or a new one, logged in with what the proof revealed;
+//!     │  where the server wants the password itself, the client is asked for it meanwhile
+//!  OK
+//!     │
+//!  serve ◄──── relay, but for the commands that are the proxy's business
+//!     │  one side ends, or the process drains
+//!  farewell ─► release: reset and back to the pool, or closed
+//! ```
+//!
+//! A listener has one flavour, MySQL or MariaDB, because it greets before it knows the client: its
+//! greeting is what all servers of that flavour can do, and its plugin is theirs.
+
+mod change_user;
+mod client;
+mod exchange;
+mod farewell;
+mod handshake;
+mod kill;
+mod login;
+mod opener;
+mod refuse;
+mod release;
+mod serve;
+mod workspace;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::Status;
+use tenantsdb_codecs::mysql::auth::{encode_more_data, sha2};
+use tenantsdb_codecs::mysql::code::Code;
+use tenantsdb_codecs::mysql::flags::{Capabilities, Status as ServerStatus};
+use tenantsdb_codecs::mysql::report::Report;
+use tenantsdb_codecs::mysql::server::Ok as OkPacket;
+use tenantsdb_codecs::mysql::{Flavour, auth};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{Instrument, Span, info};
+
+use crate::back::mysql::Connection;
+use crate::cancel::mysql::{ConnectionIds, Registration};
+use crate::context::Context;
+use crate::core::Core;
+use crate::front::{FULL_TIMEOUT, close_with, gone, has_begun, report};
+use crate::limits::{DatabasePermit, Full, HandshakePermit, SourcePermit};
+use crate::metrics::Login as LoginOutcome;
+use crate::pool::{self, Pooled, Reserved, reserve};
+use crate::relay::mysql::Error as RelayError;
+use crate::route::Route;
+use crate::session::Session;
+use client::Client;
+use handshake::{Door, Greeted, Startup, greet};
+use login::Proved;
+use opener::{OpenError, Opener, is_fast};
+use refuse::Refusal;
+
+/// How a session ended.
+type Ended = crate::relay::Ended<RelayError>;
+/// Why.
+type End = crate::relay::End<RelayError>;
+
+/// What is offered at every door. Not offered, ever: compression; what changes the framing of
+/// results (OPTIONAL_RESULTSET_METADATA, MariaDB's cached metadata); MariaDB's progress reports.
+const OFFERED: Capabilities = Capabilities::FOUND_ROWS
+    .union(Capabilities::LONG_FLAG)
+    .union(Capabilities::CONNECT_WITH_DB)
+    .union(Capabilities::ODBC)
+    .union(Capabilities::LOCAL_FILES)
+    .union(Capabilities::IGNORE_SPACE)
+    .union(Capabilities::PROTOCOL_41)
+    .union(Capabilities::INTERACTIVE)
+    .union(Capabilities::TRANSACTIONS)
+    .union(Capabilities::SECURE_CONNECTION)
+    .union(Capabilities::MULTI_STATEMENTS)
+    .union(Capabilities::MULTI_RESULTS)
+    .union(Capabilities::PS_MULTI_RESULTS)
+    .union(Capabilities::PLUGIN_AUTH)
+    .union(Capabilities::CONNECT_ATTRS)
+    .union(Capabilities::PLUGIN_AUTH_LENENC_DATA)
+    .union(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS)
+    .union(Capabilities::SESSION_TRACK)
+    .union(Capabilities::DEPRECATE_EOF);
+
+/// Of these, what makes a difference to a session on a server; the rest is between the client and
+/// us. It is part of the pool's key.
+const OF_SESSION: Capabilities = Capabilities::LONG_PASSWORD
+    .union(Capabilities::FOUND_ROWS)
+    .union(Capabilities::LONG_FLAG)
+    .union(Capabilities::ODBC)
+    .union(Capabilities::LOCAL_FILES)
+    .union(Capabilities::IGNORE_SPACE)
+    .union(Capabilities::INTERACTIVE)
+    .union(Capabilities::TRANSACTIONS)
+    .union(Capabilities::MULTI_STATEMENTS)
+    .union(Capabilities::MULTI_RESULTS)
+    .union(Capabilities::PS_MULTI_RESULTS)
+    .union(Capabilities::CAN_HANDLE_EXPIRED_PASSWORDS)
+    .union(Capabilities::SESSION_TRACK)
+    .union(Capabilities::DEPRECATE_EOF)
+    .union(Capabilities::QUERY_ATTRIBUTES)
+    .union(Capabilities::MARIADB_STMT_BULK_OPERATIONS)
+    .union(Capabilities::MARIADB_EXTENDED_METADATA);
+
+/// A session that has begun: its client has been told so.
+struct Opened {
+    client: Client<TcpStream>,
+    startup: Startup,
+    flavour: Flavour,
+    peer: SocketAddr,
+    pooled: Pooled<Connection>,
+    registration: Registration,
+    route: Arc<Route>,
+    _place: DatabasePermit,
+}
+
+/// Serves one client until it is gone. Dropped before, it closes both connections. `source` is its
+/// place among those of its address that have not logged in.
+pub async fn serve(
+    core: Rc<Core>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    source: SourcePermit,
+    flavour: Flavour,
+) {
+    let session = Session::new();
+    let span = session.span(Engine::MySql.name(), peer);
+    let served = async {
+        // Boxed, so that a session at rest is as large as the relay and not as its handshake.
+        if let Some(opened) = Box::pin(open(&core, stream, peer, source, flavour)).await {
+            run(&core, &session, opened).await;
+        }
+    };
+    served.instrument(span).await;
+}
+
+/// Tells a client that there is no place for it, instead of greeting it.
+pub async fn turn_away(core: Rc<Core>, stream: TcpStream, peer: SocketAddr, full: Full) {
+    let span = Session::new().span(Engine::MySql.name(), peer);
+    let refused = async {
+        let refusal = Refusal::Full(full);
+        refuse::note(&core.context, &refusal);
+        let code = Code::TOO_MANY_CONNECTIONS;
+        let mut last = Vec::new();
+        Report::new(code, &refusal.to_string()).encode_before_greeting(&mut last);
+        let told = close_with(crate::stream::Stream::Plain(stream), &last);
+        let _ = timeout(FULL_TIMEOUT, told).await;
+    };
+    refused.instrument(span).await;
+}
+
+/// All up to the OK. `None` if there is no session; the client knows why.
+async fn open(
+    core: &Core,
+    stream: TcpStream,
+    peer: SocketAddr,
+    source: SourcePermit,
+    flavour: Flavour,
+) -> Option<Box<Opened>> {
+    let context = &core.context;
+    let deadline = Instant::now() + context.config.handshake_timeout;
+    let registration = ConnectionIds::register(context);
+    let acceptor = context.tls.acceptor();
+    let version = context.routes.mysql_version(flavour);
+    let door = Door {
+        flavour,
+        version: &version,
+        id: registration.id(),
+        acceptor: acceptor.as_deref(),
+    };
+    let greeted = match timeout_at(deadline, greet(stream, &door)).await {
+        Ok(Ok(greeted)) => greeted,
+        Ok(Err(refusal)) => {
+            refuse::note(context, &refusal);
+            return None;
+        }
+        Err(_) => {
+            refuse::note(context, &Refusal::TooSlow);
+            return None;
+        }
+    };
+    let (greeted, place) = enter(context, greeted, source, (flavour, peer)).await?;
+    let startup = timeout_at(deadline, greeted.startup(acceptor.as_deref())).await;
+    let (mut client, startup) = match startup {
+        Ok(Ok(begun)) => begun,
+        Ok(Err(stray)) => {
+            refuse::note(context, &stray.refusal);
+            if let Some(client) = stray.client {
+                refuse::tell(*client, &stray.refusal, flavour, peer.ip()).await;
+            }
+            return None;
+        }
+        Err(_) => {
+            refuse::note(context, &Refusal::TooSlow);
+            return None;
+        }
+    };
+    Span::current()
+        .record("database", &startup.database)
+        .record("user", &startup.user);
+    let begun = begin(core, &mut client, &startup, (flavour, deadline, place));
+    match begun.await {
+        Ok((route, pooled, place)) => {
+            registration.attach(pooled.key(), pooled.connection.session.thread);
+            Some(Box::new(Opened {
+                client,
+                startup,
+                flavour,
+                peer,
+                pooled,
+                registration,
+                route,
+                _place: place,
+            }))
+        }
+        Err(refusal) => {
+            refuse::note(context, &refusal);
+            refuse::tell(client, &refusal, flavour, peer.ip()).await;
+            None
+        }
+    }
+}
+
+/// A place among those that log in, once the client has begun to answer. `None` if it does not, or
+/// there is none; the client knows why.
+async fn enter(
+    context: &Context,
+    greeted: Greeted<TcpStream>,
+    source: SourcePermit,
+    (flavour, peer): (Flavour, SocketAddr),
+) -> Option<(Greeted<TcpStream>, HandshakePermit)> {
+    if !has_begun(context, greeted.transport()).await {
+        refuse::note(context, &Refusal::TooSlow);
+        return None;
+    }
+    match context.limits.handshake(source) {
+        Ok(place) => Some((greeted, place)),
+        Err(_source) => {
+            let refusal = Refusal::Full(Full::Handshakes);
+            refuse::note(context, &refusal);
+            let mut client = greeted.into_client();
+            client.sequence = 2; // behind its response, which nobody reads
+            refuse::tell(client, &refusal, flavour, peer.ip()).await;
+            None
+        }
+    }
+}
+
+/// Login, admission, checkout, OK.
+async fn begin(
+    core: &Core,
+    client: &mut Client<TcpStream>,
+    startup: &Startup,
+    (flavour, deadline, place): (Flavour, Instant, HandshakePermit),
+) -> Result<(Arc<Route>, Pooled<Connection>, DatabasePermit), Refusal> {
+    let context = &core.context;
+    let proved = timeout_at(deadline, login::login(client, startup, flavour, context)).await;
+    let proved = proved.map_err(|_| Refusal::TooSlow)??;
+    drop(place);
+    let place = admit(context, &proved, startup)?;
+    let (pooled, asked) = checkout(core, client, &proved, startup).await?;
+    if is_fast(&proved.proof, asked) {
+        encode_more_data(&[sha2::FAST_OK], &mut client.sequence, &mut client.out);
+    }
+    push_ok(client);
+    timeout(context.config.handshake_timeout, client.send())
+        .await
+        .map_err(|_| Refusal::TooSlow)??;
+    context.metrics.logins.increment(LoginOutcome::Accepted);
+    Ok((proved.route, pooled, place))
+}
+
+/// A server connection, and whether the client was asked for its password on the way.
+async fn checkout(
+    core: &Core,
+    client: &mut Client<TcpStream>,
+    proved: &Proved,
+    startup: &Startup,
+) -> Result<(Pooled<Connection>, bool), Refusal> {
+    let context = &core.context;
+    let refused = |error| Refusal::Checkout {
+        database: startup.database.clone(),
+        error,
+    };
+    let deadline = Instant::now() + context.config.handshake_timeout;
+    let mut opener = Opener::new(context, client, proved, startup, deadline);
+    let reserving = reserve(context, &core.mysql, opener.request());
+    let reserved = tokio::select! {
+        biased;
+        reserved = reserving => reserved.map_err(|none| refused(pool::Error::NoPlace(none)))?,
+        gone = gone(opener.transport()) => return Err(Refusal::Gone(gone)),
+    };
+    let place = match reserved {
+        Reserved::Connection(pooled) => return Ok((pooled, false)),
+        Reserved::Place(place) => place,
+    };
+    match place.fill(context, &core.mysql, &mut opener).await {
+        Ok(pooled) => Ok((pooled, opener.asked)),
+        Err(OpenError::Client(refusal)) => Err(refusal),
+        Err(OpenError::Server(error)) => Err(refused(pool::Error::Server(error))),
+    }
+}
+
+/// Whether a client that has proved who it is may come in now.
+fn admit(context: &Context, proved: &Proved, startup: &Startup) -> Result<DatabasePermit, Refusal> {
+    let route = &proved.route;
+    if context.drain.is_draining() {
+        return Err(Refusal::Draining);
+    }
+    if route.status == Status::Suspended {
+        return Err(Refusal::Suspended {
+            user: startup.user.clone(),
+            database: route.database.clone(),
+        });
+    }
+    let place = context.limits.database(route);
+    place.ok_or_else(|| Refusal::DatabaseFull {
+        database: route.database.clone(),
+    })
+}
+
+/// From the OK to the end of both connections, or of one.
+async fn run(core: &Core, session: &Session, mut opened: Box<Opened>) {
+    info!("session begins");
+    let ended = serve::serve(core, session, &mut opened).await;
+    report(&core.context, &ended);
+    // Boxed, for a session at rest need not have room for its end.
+    Box::pin(finish(core, *opened, ended)).await;
+}
+
+/// Lets go of both connections; the server's does not wait for a client that is slow to go.
+async fn finish(core: &Core, opened: Opened, ended: Ended) {
+    let Opened {
+        client,
+        pooled,
+        registration,
+        route,
+        _place,
+        ..
+    } = opened;
+    tokio::join!(
+        release::release(core, &route, pooled, registration, &ended),
+        farewell::farewell(client.stream, &ended),
+    );
+}
+
+/// Puts an OK without anything special to what is to be sent.
+fn push_ok<T>(client: &mut Client<T>) {
+    let ok = OkPacket {
+        status: ServerStatus::AUTOCOMMIT,
+        ..OkPacket::default()
+    };
+    ok.encode(&mut client.sequence, &mut client.out);
+}
+
+/// The plugin of a flavour's accounts, and so of its door.
+const fn plugin(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::MySql => auth::CACHING_SHA2_PASSWORD,
+        Flavour::MariaDb => auth::NATIVE_PASSWORD,
+    }
+}
+
+/// What is offered at a door whose servers have at least this version.
+fn offer(flavour: Flavour, version: &str, tls: bool) -> Capabilities {
+    let mut offered = OFFERED;
+    if tls {
+        offered = offered.union(Capabilities::SSL);
+    }
+    match flavour {
+        // Without that flag a server is MariaDB, and has flags of its own.
+        Flavour::MariaDb => offered
+            .union(Capabilities::MARIADB_STMT_BULK_OPERATIONS)
+            .union(Capabilities::MARIADB_EXTENDED_METADATA),
+        Flavour::MySql if crate::route::versions::at_least(version, (8, 0, 23)) => offered
+            .union(Capabilities::LONG_PASSWORD)
+            .union(Capabilities::QUERY_ATTRIBUTES),
+        Flavour::MySql => offered.union(Capabilities::LONG_PASSWORD),
+    }
+}
+
+/// What of a client's capabilities its session on the server is to have.
+fn session_capabilities(agreed: Capabilities, local_infile: bool) -> Capabilities {
+    let of_session = agreed.intersection(OF_SESSION);
+    match local_infile {
+        true => of_session,
+        false => of_session.difference(Capabilities::LOCAL_FILES),
+    }
+}
+
+#[cfg(test)]
+mod tests;

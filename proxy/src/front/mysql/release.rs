@@ -1,0 +1,85 @@
+//! The end of a session, as its server connection sees it.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tracing::{debug, warn};
+
+use super::Ended;
+use crate::back::mysql::{Connection, Error, login};
+use crate::cancel::mysql::Registration;
+use crate::core::Core;
+use crate::metrics::Outcome;
+use crate::pool::Pooled;
+use crate::relay::End;
+use crate::route::Route;
+
+/// How long the server may take to confirm the reset, and to act on the killing of what a client
+/// left behind.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Gives the connection back if nothing is under way on it and the server confirms that nothing of
+/// the session is left; in any doubt closes it. What a client that has gone left running is killed.
+///
+/// A transaction that is open does not matter: the reset rolls it back, as the server itself does
+/// when a client leaves. A mode that gives connections back between transactions would come here
+/// with the pipeline idle and no reason that pins the session, and need no reset between sessions
+/// of one user.
+pub(super) async fn release(
+    core: &Core,
+    route: &Route,
+    mut pooled: Pooled<Connection>,
+    registration: Registration,
+    ended: &Ended,
+) {
+    if !ended.settled {
+        drop(registration);
+        if ended.busy {
+            abandon(core, route, &pooled).await;
+        }
+        return;
+    }
+    let reusable = matches!(
+        ended.end,
+        End::Goodbye | End::ClientGone(_) | End::ClientBroken(_)
+    );
+    // A KILL that comes late must not hit the next client.
+    if !reusable || !registration.close().await || core.context.drain.is_draining() {
+        return;
+    }
+    let reset = timeout(RELEASE_TIMEOUT, pooled.connection.reset()).await;
+    let reset = reset.unwrap_or(Err(Error::TimedOut));
+    let outcome = if reset.is_ok() {
+        Outcome::Ok
+    } else {
+        Outcome::Failed
+    };
+    core.context.metrics.resets.increment(outcome);
+    match reset {
+        Ok(()) => core.mysql.put_back(pooled),
+        Err(error) => debug!(%error, "server connection not reset; closed"),
+    }
+}
+
+/// Ends what the server is still at: it would notice that nobody listens only when it has rows to
+/// send.
+async fn abandon(core: &Core, route: &Route, pooled: &Pooled<Connection>) {
+    let session = &pooled.connection.session;
+    let identity = login::Identity {
+        server: &route.server,
+        database: &session.database,
+        user: &pooled.key().user,
+        capabilities: session.capabilities,
+        collation: ANY_COLLATION,
+        known: &session.known,
+    };
+    let killed = login::kill(&identity, core.context.tls.dialer(), session.thread);
+    match timeout(RELEASE_TIMEOUT, killed).await {
+        Ok(Ok(())) => debug!("what the client left running was killed"),
+        Ok(Err(error)) => warn!(%error, "what the client left running was not killed"),
+        Err(_) => warn!("what the client left running was not killed in time"),
+    }
+}
+
+/// `utf8mb4_general_ci`, which every server has.
+const ANY_COLLATION: u8 = 45;
