@@ -97,6 +97,12 @@ impl Control {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Where the first proxy listens, whose addresses connection strings name.
+    #[must_use]
+    pub fn doors(&self) -> Doors {
+        self.doors
+    }
+
     /// `http://host:port`
     #[must_use]
     pub fn url(&self) -> String {

@@ -27,6 +27,12 @@ macro_rules! on_both {
 }
 
 mod clients;
+mod ddl_capture;
+mod deploy;
+mod dump;
+mod isolation;
+mod login;
+mod pool;
 
 /// A fleet on the shared server, with one blueprint.
 struct Blueprint {

@@ -199,11 +199,15 @@ impl Login {
     pub fn handshake_response(&self, greeting: &Greeting) -> Vec<u8> {
         let plugin = self.plugin.unwrap_or(&greeting.plugin);
         let proof = response(plugin, &self.password, &greeting.nonce);
+        self.response_with(plugin, &proof)
+    }
+
+    fn response_with(&self, plugin: &str, proof: &[u8]) -> Vec<u8> {
         let mut payload = self.head();
         payload.extend_from_slice(self.user.as_bytes());
         payload.push(0);
         payload.extend_from_slice(&packet::lenenc(proof.len()));
-        payload.extend_from_slice(&proof);
+        payload.extend_from_slice(proof);
         if let Some(database) = &self.database {
             payload.extend_from_slice(database.as_bytes());
             payload.push(0);
@@ -211,6 +215,81 @@ impl Login {
         payload.extend_from_slice(plugin.as_bytes());
         payload.push(0);
         payload
+    }
+
+    /// The first answer to a login whose proof is made of the nonce by `prove`.
+    ///
+    /// # Panics
+    ///
+    /// If nobody listens, or nothing is answered.
+    #[must_use]
+    pub fn with_proof(&self, address: &str, prove: impl Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        let deadline = Some(wait::DEADLINE);
+        stream.set_read_timeout(deadline).expect("not zero");
+        let (first, sequence) = packet::read(&mut stream).expect("a greeting");
+        let greeting = Greeting::parse(&first).expect("a greeting");
+        let mut payload = self.response_with(&greeting.plugin, &prove(&greeting.nonce));
+        let mut sequence = sequence;
+        loop {
+            let sent = stream.write_all(&packet::packet(sequence, &payload));
+            sent.expect("the other side reads");
+            let (reply, next) = packet::read(&mut stream).expect("an answer");
+            let [0xfe, rest @ ..] = reply.as_slice() else {
+                return reply;
+            };
+            let mut cursor = Cursor(rest);
+            cursor.terminated();
+            payload = prove(cursor.terminated());
+            sequence = next;
+        }
+    }
+
+    /// What the other side says to a login, message by message, without what is random in it:
+    /// for comparing how two of them are refused.
+    ///
+    /// # Panics
+    ///
+    /// If nobody listens.
+    #[must_use]
+    pub fn transcript(&self, address: &str) -> Vec<String> {
+        let mut said = Vec::new();
+        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        let deadline = Some(wait::DEADLINE);
+        stream.set_read_timeout(deadline).expect("not zero");
+        let Ok((first, sequence)) = packet::read(&mut stream) else {
+            return said;
+        };
+        let greeting = match Greeting::parse(&first) {
+            Ok(greeting) => greeting,
+            Err(failed) => return vec![failed.to_string()],
+        };
+        said.push(format!("greeting {} {}", greeting.version, greeting.plugin));
+        let payload = self.handshake_response(&greeting);
+        let mut next = packet::packet(sequence, &payload);
+        loop {
+            use std::io::Write as _;
+            if stream.write_all(&next).is_err() {
+                return said;
+            }
+            let Ok((reply, sequence)) = packet::read(&mut stream) else {
+                said.push("end".to_owned());
+                return said;
+            };
+            next = Vec::new();
+            match reply.as_slice() {
+                [0xff, ..] => said.push(Failed::parse(&reply).to_string()),
+                [0xfe, rest @ ..] => {
+                    let mut cursor = Cursor(rest);
+                    let plugin = String::from_utf8_lossy(cursor.terminated()).into_owned();
+                    let proof = response(&plugin, &self.password, cursor.terminated());
+                    next = packet::packet(sequence, &proof);
+                    said.push(format!("switch to {plugin}, {} bytes", rest.len()));
+                }
+                other => said.push(format!("{other:?}")),
+            }
+        }
     }
 
     /// Connects and logs in.

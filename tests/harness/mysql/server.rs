@@ -147,6 +147,12 @@ impl Server {
         certificates().join("ca.crt")
     }
 
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     fn login(&self) -> Database {
         self.login_of(ADMIN, ADMIN_PASSWORD, "mysql")
     }

@@ -404,6 +404,37 @@ impl Session {
         body.extend_from_slice(&[0, 1, 0, 0, 0]);
         self.command(COM_STMT_EXECUTE, &body)
     }
+
+    /// Reads a result without looking at its rows, such as those of a prepared statement; says how
+    /// many there were.
+    ///
+    /// # Errors
+    ///
+    /// ERR, or the connection's.
+    pub fn drain(&mut self) -> Result<usize, Refused> {
+        let (first, _) = self.receive()?;
+        match first[0] {
+            0xff => return Err(Refused::Error(Failed::parse(&first))),
+            0 => return Ok(0),
+            _ => {}
+        }
+        let short = self.capabilities & capability::DEPRECATE_EOF != 0;
+        let mut ends = if short { 1 } else { 2 };
+        let mut rows = 0;
+        loop {
+            let (message, _) = self.receive()?;
+            match message[0] {
+                0xff => return Err(Refused::Error(Failed::parse(&message))),
+                0xfe => ends -= 1,
+                // Definitions of columns begin with the length of `def`.
+                0 => rows += 1,
+                _ => {}
+            }
+            if ends == 0 {
+                return Ok(rows);
+            }
+        }
+    }
 }
 
 fn text(value: &Option<Vec<u8>>) -> String {

@@ -32,6 +32,8 @@ struct State {
     caught: Vec<u8>,
     /// Raised by a release; who holds an older number goes on.
     released: usize,
+    /// What is held at a release is dropped with its connection.
+    forgotten: bool,
 }
 
 struct Shared {
@@ -64,6 +66,7 @@ impl Tap {
                 met: 0,
                 caught: Vec::new(),
                 released: 0,
+                forgotten: false,
             }),
             changed: Condvar::new(),
         });
@@ -89,6 +92,7 @@ impl Tap {
         let mut state = self.shared.lock();
         state.plan = plan;
         state.met = 0;
+        state.forgotten = false;
         state.caught.clear();
     }
 
@@ -117,6 +121,12 @@ impl Tap {
         self.shared.changed.notify_all();
     }
 
+    /// Drops what is held, and all that comes passes again.
+    pub fn forget(&self) {
+        self.shared.lock().forgotten = true;
+        self.release();
+    }
+
     /// What a client sent behind an answer of [`Plan::Answer`].
     #[must_use]
     pub fn caught(&self) -> Vec<u8> {
@@ -129,13 +139,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for the next release.
-    fn wait_release(&self, seen: usize) {
+    /// Waits for the next release; `false` if what is held is to be dropped.
+    fn wait_release(&self, seen: usize) -> bool {
         let mut state = self.lock();
         while state.released == seen {
             let waited = self.changed.wait(state);
             state = waited.unwrap_or_else(PoisonError::into_inner);
         }
+        !state.forgotten
     }
 }
 
@@ -202,8 +213,7 @@ impl Connection {
         match plan {
             Plan::Pass => (&*self.server).write_all(bytes).is_ok(),
             Plan::HoldRequest(_) => {
-                self.shared.wait_release(released);
-                (&*self.server).write_all(bytes).is_ok()
+                self.shared.wait_release(released) && (&*self.server).write_all(bytes).is_ok()
             }
             Plan::HoldReply(_) => {
                 *self.replies_held.lock().expect("no one panics with it") = Some(released);
@@ -236,8 +246,10 @@ impl Connection {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = (&*self.server).read(&mut buffer) {
             let held = *self.replies_held.lock().expect("no one panics with it");
-            if let Some(released) = held {
-                self.shared.wait_release(released);
+            if let Some(released) = held
+                && !self.shared.wait_release(released)
+            {
+                return;
             }
             if (&*self.client).write_all(&buffer[..length]).is_err() {
                 return;
