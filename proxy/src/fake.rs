@@ -1,8 +1,10 @@
 //! Peers for tests: a PostgreSQL server that does as it is told, and a client.
 //!
 //! - [`server`], [`client`]: over loopback, with a whole core between them.
+//! - [`mysql`]: the same for MariaDB.
 
 pub(crate) mod client;
+pub(crate) mod mysql;
 pub(crate) mod server;
 
 use std::net::SocketAddr;

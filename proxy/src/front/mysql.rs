@@ -375,7 +375,7 @@ const fn plugin(flavour: Flavour) -> &'static str {
 }
 
 /// What is offered at a door whose servers have at least this version.
-fn offer(flavour: Flavour, version: &str, tls: bool) -> Capabilities {
+pub(crate) fn offer(flavour: Flavour, version: &str, tls: bool) -> Capabilities {
     let mut offered = OFFERED;
     if tls {
         offered = offered.union(Capabilities::SSL);
