@@ -214,8 +214,9 @@ init_mariadb() {
   [ -e "$MARIADB_DATA/made" ] && return 0
   say "making MariaDB's data in $MARIADB_DATA"
   rm -rf "$MARIADB_DATA"
-  mkdir "$MARIADB_DATA"
-  [ "$(id -u)" != 0 ] || chown "$MARIADB_USER:" "$MARIADB_DATA"
+  # A server that starts clears its temporary folder of what looks like its own.
+  mkdir -p "$MARIADB_DATA" "$MARIADB_DATA.tmp"
+  [ "$(id -u)" != 0 ] || chown "$MARIADB_USER:" "$MARIADB_DATA" "$MARIADB_DATA.tmp"
   mariadb-install-db --no-defaults ${MARIADB_AS:+--user="$MARIADB_AS"} --datadir="$MARIADB_DATA" \
     --auth-root-authentication-method=normal --skip-test-db >>"$DEV/log/mariadb.log" 2>&1 ||
     die "mariadb-install-db failed; its log is $DEV/log/mariadb.log"
@@ -240,7 +241,8 @@ start_mariadb() {
   # The socket's path is relative to the data: the length of such a path is limited.
   start mariadb as_user_session "$MARIADB_USER" "$(mariadb_program mariadbd)" --no-defaults \
     --datadir="$MARIADB_DATA" --bind-address=127.0.0.1 --port="$port" --socket=socket \
-    --pid-file=pid --skip-name-resolve --event-scheduler=ON "${options[@]}"
+    --tmpdir="$MARIADB_DATA.tmp" --pid-file=pid --skip-name-resolve \
+    --character-set-server=utf8mb4 --event-scheduler=ON "${options[@]}"
   MARIADB_ADDRESS=127.0.0.1:$port
   until_ready mariadb mariadb_answers "$port"
   [ ! -e "$sql" ] || { rm -f "$sql" && as_mariadb touch "$MARIADB_DATA/made"; }

@@ -46,8 +46,25 @@ impl Cli {
         };
         let mut command = with_login(command, database);
         // Rows bare, columns separated by tabs, no names of columns.
-        command.args(["--batch", "--skip-column-names"]);
+        command.args([
+            "--batch",
+            "--skip-column-names",
+            "--default-character-set=utf8mb4",
+        ]);
         command
+    }
+
+    /// The same command as a person has it, who types statements and sees rows.
+    #[must_use]
+    pub fn interactive(command: &Command) -> Command {
+        let mut interactive = Command::new(command.get_program());
+        interactive.args(command.get_args().filter(|word| *word != "--batch"));
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                interactive.env(name, value);
+            }
+        }
+        interactive
     }
 
     /// Runs SQL in the clear, as a person types it.

@@ -73,7 +73,7 @@ impl Server {
         // The server's own guard kills it at the same moment; its folder must be free of its last
         // writes before it can be removed.
         let guard = Guard::new(
-            "for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$1\" && break; sleep 0.3; done",
+            "for _ in 1 2 3 4 5 6 7 8 9 10; do rm -rf \"$1\" \"$1.tmp\" && break; sleep 0.3; done",
             &[path],
         );
         Run::of(
@@ -104,6 +104,13 @@ impl Server {
         command.args(COMMON).args(special(self.flavour));
         command.arg(format!("--datadir={}", self.data.display()));
         command.arg(format!("--port={}", self.port));
+        // A server that starts clears its temporary folder of what looks like its own.
+        let temporary = self.data.with_extension("tmp");
+        std::fs::create_dir_all(&temporary).expect("the folder is there");
+        if self.flavour == Flavour::MariaDb {
+            give_to_mariadb(&temporary);
+        }
+        command.arg(format!("--tmpdir={}", temporary.display()));
         let mut process = Process::spawn(self.flavour.name(), &self.logs, &mut command);
         let mut session = process.wait_ready(|| self.login().try_session().ok());
         let answered = session.one("SELECT @@datadir");
@@ -204,6 +211,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.kill();
         let _ = std::fs::remove_dir_all(&self.data);
+        let _ = std::fs::remove_dir_all(self.data.with_extension("tmp"));
     }
 }
 
@@ -215,6 +223,8 @@ const COMMON: &[&str] = &[
     "--socket=socket",
     "--pid-file=pid",
     "--skip-name-resolve",
+    // As Debian has it.
+    "--character-set-server=utf8mb4",
     "--innodb-buffer-pool-size=64M",
     "--innodb-flush-log-at-trx-commit=0",
     "--innodb-doublewrite=0",

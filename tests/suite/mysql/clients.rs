@@ -178,10 +178,16 @@ fn both_command_lines_work(flavour: Flavour) {
             assert!(run.stderr.contains("ERROR 1044 (42000)"), "{run}");
         }
         // Whether the client believes to be on TLS, by its own word.
-        let status = Run::with_input(&mut cli.tls(&local, &ca), "status\n").out();
-        assert!(status.contains("Cipher in use"), "{status}");
-        let status = Run::with_input(&mut cli.plain(&local), "status\n").out();
-        assert!(!status.contains("Cipher in use"), "{status}");
+        let status = |mut command: Command| {
+            if cli.0 == Flavour::MySql {
+                command.arg("--commands");
+            }
+            Run::with_input(&mut command, "\\s\n").out()
+        };
+        let shown = status(cli.tls(&local, &ca));
+        assert!(shown.contains("Cipher in use"), "{shown}");
+        let shown = status(cli.plain(&local));
+        assert!(!shown.contains("Cipher in use"), "{shown}");
         // An authority that did not sign the proxy's certificate.
         let stranger = tenant.blueprint.fleet.server.ca();
         let refused = Run::of(cli.tls(&local, &stranger).args(["-e", "SELECT 1"]));
@@ -262,9 +268,10 @@ fn ctrl_c_ends_the_query_and_not_the_session(flavour: Flavour) {
     };
     let ca = tenant.ca();
     for cli in command_lines() {
-        for mut command in [cli.plain(&local), cli.tls(&local, &ca)] {
+        for command in [cli.plain(&local), cli.tls(&local, &ca)] {
             // Ctrl-C is handled where the client talks to a person: script(1) gives it a terminal.
-            command.args(["--silent", "--unbuffered"]);
+            let mut command = Cli::interactive(&command);
+            command.args(["--silent", "--raw"]);
             let words: Vec<String> = std::iter::once(command.get_program())
                 .chain(command.get_args())
                 .map(|word| format!("'{}'", word.to_str().unwrap()))

@@ -355,16 +355,20 @@ fn triggers_routines_events_and_views_are_captured_whole(flavour: Flavour) {
 fn a_dump_that_is_imported_is_captured(flavour: Flavour) {
     let server = Server::shared(flavour);
     let old = server.database(&tenantsdb_tests::mysql::blueprint());
-    old.run(
-        "CREATE TABLE parent (id INT PRIMARY KEY, name VARCHAR(20) CHARACTER SET latin1);
-         CREATE TABLE child (id INT, parent INT, FOREIGN KEY (parent) REFERENCES parent (id));
-         CREATE VIEW both_of AS SELECT p.name, c.id FROM parent p JOIN child c ON c.parent = p.id;
-         CREATE TRIGGER t BEFORE INSERT ON parent FOR EACH ROW SET NEW.name = UPPER(NEW.name);
-         CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 7;
-         CREATE PROCEDURE p() BEGIN SELECT 'x;y'; END;
-         CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM child;
-         INSERT INTO parent VALUES (1, 'row')",
-    );
+    // One by one: MySQL keeps the semicolon between two statements as part of a trigger's body, and
+    // then cannot read its own dump.
+    for sql in [
+        "CREATE TABLE parent (id INT PRIMARY KEY, name VARCHAR(20) CHARACTER SET latin1)",
+        "CREATE TABLE child (id INT, parent INT, FOREIGN KEY (parent) REFERENCES parent (id))",
+        "CREATE VIEW both_of AS SELECT p.name, c.id FROM parent p JOIN child c ON c.parent = p.id",
+        "CREATE TRIGGER t BEFORE INSERT ON parent FOR EACH ROW SET NEW.name = UPPER(NEW.name)",
+        "CREATE FUNCTION f() RETURNS INT DETERMINISTIC RETURN 7",
+        "CREATE PROCEDURE p() BEGIN SELECT 'x;y'; END",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO DELETE FROM child",
+        "INSERT INTO parent VALUES (1, 'row')",
+    ] {
+        old.run(sql);
+    }
     let options = [
         "--routines",
         "--events",
@@ -374,7 +378,10 @@ fn a_dump_that_is_imported_is_captured(flavour: Flavour) {
     let script = cli::dump(flavour, &old, &options).out();
     let blueprint = Blueprint::start("mysql_capture_dump", flavour);
     // A dump names who defined its objects; that login is not the workspace's.
-    let script = script.replace(&format!("DEFINER=`{}`@`%`", old.user), "");
+    let script = script.replace(
+        &format!("DEFINER=`{}`@`%`", old.user),
+        "DEFINER=CURRENT_USER",
+    );
     Cli(flavour).import(&blueprint.workspace, &script).ok();
     assert_eq!(
         blueprint
@@ -511,6 +518,17 @@ impl Tapped {
         self.blueprint.fleet.proxies[0].resume();
     }
 
+    /// Holds that the column reaches tenants, and that it is not there again when the proxy has
+    /// delivered all that it knows: a later statement of its own says so.
+    fn nothing_comes_twice(&self) {
+        self.blueprint.workspace.run("CREATE TABLE b (id INT)");
+        let diff = self.settled(|diff| diff.len() >= 3);
+        assert_eq!(diff.len(), 3, "{diff:#?}");
+        assert_eq!(diff[2]["ddl"], "CREATE TABLE b (id INT)", "{diff:#?}");
+        let acme = self.blueprint.tenant("acme");
+        assert!(has_column(&acme));
+    }
+
     /// What is pending behind the table that was there from the start, once it does not change any
     /// more: the proxy delivers its journal after its start.
     fn settled(&self, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
@@ -522,6 +540,18 @@ impl Tapped {
 }
 
 const LATE: &str = "ALTER TABLE a ADD COLUMN late INT";
+
+/// Holds that the column is in the diff once: in the words of who asked for it, or, where the diff
+/// was asked for before the proxy could tell, in words made from the difference.
+#[track_caller]
+fn once(diff: &[Value]) {
+    assert_eq!(diff.len(), 2, "{diff:#?}");
+    let ddl = diff[1]["ddl"].as_str().unwrap().replace('`', "");
+    assert!(
+        ddl.starts_with(LATE) || ddl.starts_with("ALTER TABLE a ADD COLUMN late int"),
+        "{ddl}"
+    );
+}
 
 fn has_column(database: &Database) -> bool {
     let sql = "SELECT COUNT(*) FROM information_schema.columns \
@@ -569,11 +599,9 @@ fn a_proxy_killed_before_the_reply_loses_nothing(flavour: Flavour) {
     tapped.kill_and_resume();
     assert!(session.results().is_err());
     let diff = tapped.settled(|diff| diff.len() >= 2);
-    assert_eq!(diff.len(), 2, "{diff:#?}");
-    assert_eq!(diff[1]["ddl"], LATE, "{diff:#?}");
+    once(&diff);
     assert_eq!(diff[1]["origin"], "inferred", "{diff:#?}");
-    let acme = tapped.blueprint.tenant("acme");
-    assert!(has_column(&acme));
+    tapped.nothing_comes_twice();
 }
 
 /// Between the server's reply and the delivery to control.
@@ -587,10 +615,8 @@ fn a_proxy_killed_before_it_delivers_loses_nothing(flavour: Flavour) {
     tapped.kill_and_resume();
     let _ = session.results();
     let diff = tapped.settled(|diff| diff.len() >= 2);
-    assert_eq!(diff.len(), 2, "{diff:#?}");
-    assert_eq!(diff[1]["ddl"], LATE, "{diff:#?}");
-    let acme = tapped.blueprint.tenant("acme");
-    assert!(has_column(&acme));
+    once(&diff);
+    tapped.nothing_comes_twice();
 }
 
 /// The client that asked goes away; nothing else does.
