@@ -92,6 +92,9 @@ fn push_hex(byte: u8, digits: &[u8; 16], out: &mut String) {
 }
 
 #[cfg(test)]
+mod recording;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -10,6 +10,7 @@
 //! - [`index_name`]: what a CREATE INDEX makes.
 //! - [`survivors()`]: what is left of confirmed statements after rollbacks, to savepoints too.
 //! - [`mentions`]: whether an object is named.
+//! - [`mysql`]: the same of the statements of MySQL and MariaDB.
 //!
 //! The rules are those of the server's scanner (`src/backend/parser/scan.l`) with
 //! `standard_conforming_strings` on, which it is unless somebody turns it off.

@@ -2,15 +2,24 @@
 //!
 //! - [`mod@compose`]: from the ledger's rows and the wire's statements to change sets. Pure.
 //! - [`exclude`]: migration tools' own history tables, which are no part of a blueprint.
+//! - [`snapshot`]: all objects of a MySQL schema at one moment.
+//! - [`mod@infer`]: from two snapshots to the DDL between them. Pure.
 
 mod compose;
 mod exclude;
+mod infer;
+mod snapshot;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tenantsdb_codecs::feed::capture::Context;
 use time::OffsetDateTime;
 
 pub use self::compose::compose;
 pub use self::exclude::{Excluded, HISTORY_TABLES};
+pub use self::infer::{Inferred, Part, PartKind, TableText, infer};
+pub use self::snapshot::Snapshot;
 
 /// A version of a blueprint: `1.<ordinal>`. Ordinal 0 is the empty one that a workspace is born
 /// with.
@@ -41,7 +50,19 @@ pub struct Statement {
     pub user: String,
     /// What the client called itself.
     pub application_name: String,
+    /// The session's settings at that moment. MySQL only.
+    pub context: Option<Context>,
+    /// What it leaves, once it is known from the replay into a template. MySQL only.
+    pub probe: Option<Probe>,
 }
+
+/// What a statement leaves: the objects that it makes, changes or drops, each with the digest of
+/// its definition afterwards, `None` if it is gone then. Keys and digests are those of a
+/// [`Snapshot`]. By this a deployment finds out whether a statement took effect whose confirmation
+/// it did not get.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Probe(pub BTreeMap<String, Option<String>>);
 
 /// Where a statement's text comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]

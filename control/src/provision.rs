@@ -8,159 +8,18 @@
 mod mysql;
 mod postgres;
 mod table;
-
-use std::fmt;
-use std::path::PathBuf;
-use std::time::Duration;
+mod types;
 
 use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::ServerTls;
 use tenantsdb_codecs::secret::Secret;
 
 #[cfg(test)]
 pub(crate) use self::postgres::tests::server as test_server;
 pub use self::table::{Column, Definition, Table};
-use crate::blueprint::{LedgerRow, Version};
-
-/// How to log in to a server as its administrator.
-#[derive(Clone)]
-pub struct ServerLogin {
-    /// `host:port`.
-    pub addr: String,
-    /// Protection of the connection.
-    pub tls: ServerTls,
-    /// A superuser.
-    pub user: String,
-    /// Its password.
-    pub password: Secret<String>,
-    /// PEM file of the authorities that [`ServerTls::VerifyFull`] trusts; the public ones if left
-    /// out.
-    pub ca: Option<PathBuf>,
-}
-
-impl fmt::Debug for ServerLogin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerLogin")
-            .field("addr", &self.addr)
-            .field("tls", &self.tls)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
-/// What a server says about itself when it is registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// The server's version, as it writes it: `15.18`.
-    pub version: String,
-}
-
-/// A tenant's database, as it is to be.
-#[derive(Clone, Copy, Debug)]
-pub struct TenantSpec<'a> {
-    /// The blueprint it is made from.
-    pub blueprint: &'a str,
-    /// The tenant's name.
-    pub tenant: &'a str,
-    /// The login's password verifier, stored by the server byte for byte.
-    pub verifier: &'a str,
-    /// The version it is born at: `n` of `1.n`. Its template must be there
-    /// ([`Provisioner::template_ensure`]).
-    pub ordinal: u32,
-    /// Whether the tenant's login may change the schema.
-    pub allow_ddl: bool,
-}
-
-/// One tenant's (or template's) part of a deployment.
-#[derive(Clone, Copy, Debug)]
-pub struct Apply<'a> {
-    /// The database to bring up to date.
-    pub database: &'a str,
-    /// Its blueprint.
-    pub blueprint: &'a str,
-    /// Versions in ascending order, without gaps; those that the database has are passed over.
-    pub versions: &'a [Version],
-    /// Shown in the server's `pg_stat_activity`, at most 63 bytes: `tdb-deploy-<id>`.
-    pub application_name: &'a str,
-    /// How long one statement may wait for a lock before the version is rolled back and tried
-    /// again.
-    pub lock_timeout: Duration,
-    /// How long one statement may run.
-    pub statement_timeout: Duration,
-}
-
-/// How far a database got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// Ordinal it had before.
-    pub from: u32,
-    /// Ordinal it has now.
-    pub to: u32,
-}
-
-/// Why a database did not get all versions. Those up to `to` are there, whole; nothing of the next
-/// is.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Failure {
-    /// Ordinal before, if it could be read.
-    pub from: Option<u32>,
-    /// Ordinal now, if known.
-    pub to: Option<u32>,
-    /// SQLSTATE, if the server gave one.
-    pub sqlstate: Option<String>,
-    /// The server's own words, or ours where it gave none.
-    pub message: String,
-    /// The statement that failed.
-    pub statement: Option<String>,
-    /// The server could not be reached, in all the attempts that were made.
-    pub unreachable: bool,
-}
-
-/// Why a verb could not do its work.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Error {
-    /// No connection, or it broke. Trying again later may help.
-    #[error("server {addr} cannot be reached: {reason}")]
-    Unreachable {
-        /// `host:port`.
-        addr: String,
-        /// In the words of the system.
-        reason: String,
-    },
-    /// The server is not fit for the work, or something of that name is there that is not ours.
-    #[error("{0}")]
-    Refused(String),
-    /// Replaying the blueprint does not give the workspace's schema.
-    #[error(
-        "replaying the blueprint does not give the workspace's schema; different: {}",
-        .0.join(", ")
-    )]
-    NotDeployable(Vec<String>),
-    /// The template that a tenant is to be cloned from is not there (any more).
-    #[error("there is no template of version 1.{0}")]
-    NoTemplate(u32),
-    /// A version could not be replayed into the template.
-    #[error("version 1.{ordinal} cannot be replayed: {failure}")]
-    Replay {
-        /// The version that failed.
-        ordinal: u32,
-        /// What the server said.
-        failure: Box<Failure>,
-    },
-    /// The server answered with an error.
-    #[error("{message}")]
-    Server {
-        /// SQLSTATE; empty where the error is not the server's own.
-        sqlstate: String,
-        /// The server's own words.
-        message: String,
-    },
-}
-
-/// A fingerprint of a schema: equal for schemas that nothing but owners and privileges tells apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(pub String);
+pub use self::types::{
+    Applied, Apply, Error, Facts, Failure, Fingerprint, Found, ServerLogin, TenantSpec,
+};
+use crate::blueprint::{LedgerRow, Snapshot, Version};
 
 /// The administrator of one server. One is made for each server and shared (clones share): it
 /// bounds the admin connections and keeps template builders apart.
@@ -255,6 +114,9 @@ impl Provisioner {
     /// database. Keeps the newest two templates. `versions` are 1.1 to 1.n without gaps; none of
     /// them means the empty 1.0.
     ///
+    /// Gives what the statements that were replayed left, where a deployment needs to know it
+    /// (MySQL): control keeps it with the statements ([`crate::blueprint::Statement::probe`]).
+    ///
     /// # Errors
     ///
     /// [`Error::Replay`] if a version cannot be replayed.
@@ -262,7 +124,7 @@ impl Provisioner {
         &self,
         blueprint: &str,
         versions: &[Version],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Found>, Error> {
         on_engine!(self, server => server.template_ensure(blueprint, versions).await)
     }
 
@@ -371,7 +233,46 @@ impl Provisioner {
         on_engine!(self, server => server.fingerprint(database).await)
     }
 
-    /// Brings one database up to the last of the versions given, each in its own transaction.
+    /// A login that is logged in once, so that the server knows its password from then on: MySQL's
+    /// `caching_sha2_password` lets nobody in by proof alone before that. Nothing on other servers.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn login_warm(&self, user: &str, password: &Secret<String>) -> Result<(), Error> {
+        match &self.server {
+            Server::Postgres(_) => Ok(()),
+            Server::MySql(server) => server.login_warm(user, password).await,
+        }
+    }
+
+    /// All objects of a database, without the product's own and history tables. MySQL only.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Refused`] on PostgreSQL, whose workspaces have a ledger.
+    pub async fn snapshot(&self, database: &str) -> Result<Snapshot, Error> {
+        match &self.server {
+            Server::Postgres(_) => Err(mysql_only()),
+            Server::MySql(server) => server.snapshot(database).await,
+        }
+    }
+
+    /// Which of these threads still run on the server: what they were at may take effect yet. MySQL
+    /// only.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Refused`] on PostgreSQL.
+    pub async fn threads_alive(&self, threads: &[i64]) -> Result<Vec<i64>, Error> {
+        match &self.server {
+            Server::Postgres(_) => Err(mysql_only()),
+            Server::MySql(server) => server.threads_alive(threads).await,
+        }
+    }
+
+    /// Brings one database up to the last of the versions given. PostgreSQL: each in its own
+    /// transaction. MySQL: statement by statement, each with its mark.
     ///
     /// # Errors
     ///
@@ -379,4 +280,8 @@ impl Provisioner {
     pub async fn apply(&self, apply: Apply<'_>) -> Result<Applied, Failure> {
         on_engine!(self, server => server.apply(apply).await)
     }
+}
+
+fn mysql_only() -> Error {
+    Error::Refused("only MySQL servers are asked this".to_owned())
 }

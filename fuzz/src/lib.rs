@@ -1,4 +1,7 @@
-//! What the targets share: where to cut an input, and how to follow a stream of messages.
+//! What the targets share: where to cut an input, and how to follow a stream of messages; those of
+//! MySQL are in [`mysql`].
+
+pub mod mysql;
 
 use tenantsdb_codecs::postgres::Error;
 use tenantsdb_codecs::postgres::frame::{Frame, Header, Walk, frame, header};

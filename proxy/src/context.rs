@@ -10,6 +10,7 @@ use crate::cancel::{CancelKeys, ConnectionIds};
 use crate::config::Config;
 use crate::ddl::Captures;
 use crate::ddl::journal::Journal;
+use crate::ddl::redeliver::Undelivered;
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -39,7 +40,7 @@ pub struct Context {
     /// What MySQL clients without TLS seal their passwords with.
     pub(crate) rsa: Rsa,
     /// The record of DDL that is about to be forwarded; `None` without a data directory.
-    pub(crate) journal: Option<Journal>,
+    pub(crate) record: Option<Record>,
     /// How many server connections there may be, for each database.
     pub(crate) budgets: EngineBudgets,
     /// The way of captured DDL to control.
@@ -48,6 +49,13 @@ pub struct Context {
     pub drain: Drain,
     /// Stand-in verifiers for names that do not exist.
     pub mock: Mock,
+}
+
+/// The durable record of MySQL workspaces' DDL, and what of it control does not have.
+#[derive(Debug)]
+pub(crate) struct Record {
+    pub(crate) journal: Journal,
+    pub(crate) undelivered: Undelivered,
 }
 
 /// The budgets of each engine's databases.
@@ -64,7 +72,7 @@ impl Context {
         config: Config,
         tls: Tls,
         captures: Captures,
-        journal: Option<Journal>,
+        record: Option<Record>,
     ) -> Arc<Self> {
         Arc::new(Self {
             routes: Arc::default(),
@@ -75,7 +83,7 @@ impl Context {
             connection_ids: ConnectionIds::default(),
             secrets: Secrets::default(),
             rsa: Rsa::new(config.mysql_rsa_key.clone()),
-            journal,
+            record,
             budgets: EngineBudgets {
                 postgres: Arc::new(Budgets::new(&config)),
                 mysql: Arc::new(Budgets::new(&config)),

@@ -1,8 +1,8 @@
 //! Capture of schema changes: `session` finds in a workspace session what took effect; this takes
 //! it to control.
 
-pub(crate) mod journal;
-pub(crate) mod redeliver;
+pub mod journal;
+pub mod redeliver;
 pub(crate) mod session;
 
 use std::sync::Arc;

@@ -5,12 +5,12 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tenantsdb_codecs::feed::capture::Capture;
 use tenantsdb_codecs::mysql::Flavour;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
@@ -21,11 +21,12 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::config::Config;
-use crate::context::Context;
+use crate::context::{Context, Record};
 use crate::control::{Client, ControlError};
 use crate::core::Core;
 use crate::ddl::journal::{self, Keeper};
-use crate::ddl::{self, Delivery, redeliver};
+use crate::ddl::redeliver::{self, Redelivery};
+use crate::ddl::{self, Delivery};
 use crate::listener::Door;
 use crate::route::disk::{self, DataDir, DiskError};
 use crate::route::feed::{self, Progress};
@@ -35,6 +36,9 @@ use crate::{admin, listener};
 
 /// What sessions that are told to end at once get to do so.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The record of MySQL workspaces' DDL, in the data directory.
+const JOURNAL: &str = "journal";
 
 /// Why the proxy did not start, or ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -90,8 +94,7 @@ struct Parts {
     follower: Follower,
     /// For each core, one for each door.
     listeners: Vec<Vec<(Door, StdListener)>>,
-    leftovers: Vec<Capture>,
-    keeper: Option<Keeper>,
+    recording: Option<Recording>,
     admin: StdListener,
 }
 
@@ -101,12 +104,11 @@ impl Parts {
         let client = Client::new(&config.control)?;
         let data = config.data.as_deref().map(DataDir::open).transpose()?;
         let (captures, delivery) = ddl::channel();
-        let journal = config.data.as_deref().map(journal::open).transpose();
-        let (journal, keeper, leftovers) = match journal.map_err(ServerError::Journal)? {
-            Some((journal, keeper, leftovers)) => (Some(journal), Some(keeper), leftovers),
-            None => (None, None, Vec::new()),
+        let (record, recording) = match &config.data {
+            Some(data) => Recording::open(data).map(|(record, it)| (Some(record), Some(it)))?,
+            None => (None, None),
         };
-        let context = Context::new(config, tls, captures, journal);
+        let context = Context::new(config, tls, captures, record);
         let config = &context.config;
         let follower = load(data.as_ref(), &context);
         let listeners = bind(config)?;
@@ -125,8 +127,7 @@ impl Parts {
             data: data.map(Arc::new),
             follower,
             listeners,
-            leftovers,
-            keeper,
+            recording,
             admin,
             context,
         })
@@ -148,11 +149,11 @@ impl Parts {
             error!(?served, "admin pages");
         });
         tasks.spawn(self.delivery.run(client.clone(), Arc::clone(&context)));
-        if let Some(keeper) = self.keeper {
+        if let Some(Recording { keeper, redelivery }) = self.recording
+            && let Some(record) = &context.record
+        {
             tasks.spawn(keeper.run());
-        }
-        if let Some(journal) = context.journal.clone() {
-            tasks.spawn(redeliver::run(client.clone(), journal, self.leftovers));
+            tasks.spawn(redelivery.run(client.clone(), record.journal.clone()));
         }
         tasks.spawn({
             let (context, client) = (Arc::clone(&context), client.clone());
@@ -182,6 +183,26 @@ impl Parts {
             save(data, &context, &position);
         }
         ended
+    }
+}
+
+/// The tasks behind the record of DDL.
+struct Recording {
+    keeper: Keeper,
+    redelivery: Redelivery,
+}
+
+impl Recording {
+    /// Opens the record in the data directory.
+    fn open(data: &Path) -> Result<(Record, Self), ServerError> {
+        let opened = journal::open(&data.join(JOURNAL)).map_err(ServerError::Journal)?;
+        let (journal, keeper, left_over) = opened;
+        let (undelivered, redelivery) = redeliver::channel(left_over);
+        let record = Record {
+            journal,
+            undelivered,
+        };
+        Ok((record, Self { keeper, redelivery }))
     }
 }
 

@@ -28,11 +28,11 @@ impl Command {
     pub const INIT_DB: Self = Self(0x02);
     /// COM_QUERY: statements as text.
     pub const QUERY: Self = Self(0x03);
-    /// COM_FIELD_LIST: the columns of a table. Gone from MySQL 9.
+    /// COM_FIELD_LIST: the columns of a table.
     pub const FIELD_LIST: Self = Self(0x04);
-    /// COM_REFRESH: FLUSH of something. Gone from MySQL 9.
+    /// COM_REFRESH: FLUSH of something.
     pub const REFRESH: Self = Self(0x07);
-    /// COM_SHUTDOWN. Gone from MySQL 8.
+    /// COM_SHUTDOWN
     pub const SHUTDOWN: Self = Self(0x08);
     /// COM_STATISTICS: one line about the server.
     pub const STATISTICS: Self = Self(0x09);
@@ -140,9 +140,9 @@ pub fn prepare_text(body: &[u8]) -> Result<&[u8], Error> {
     payload(body, Command::STMT_PREPARE).map(|cursor| cursor.rest())
 }
 
-/// The statement that a command is about, by its first bytes: COM_STMT_EXECUTE, FETCH, CLOSE, RESET,
-/// SEND_LONG_DATA and BULK_EXECUTE begin alike. On MariaDB the id 0xFFFFFFFF stands for the one that
-/// was prepared last.
+/// The statement that a command is about, by its first bytes: COM_STMT_EXECUTE, FETCH, CLOSE,
+/// RESET, SEND_LONG_DATA and BULK_EXECUTE begin alike. On MariaDB the id 0xFFFFFFFF stands for the
+/// one that was prepared last.
 ///
 /// # Errors
 ///

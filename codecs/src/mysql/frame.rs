@@ -6,7 +6,8 @@
 //! full, which ends it and may be empty.
 //!
 //! [`frame`] and [`message`] are for what is read whole, [`Walk`] for the rest: it says where
-//! messages begin and end, and what with, in a stream that is forwarded in whatever chunks it comes.
+//! messages begin and end, and what with, in a stream that is forwarded in whatever chunks it
+//! comes.
 
 use std::borrow::Cow;
 
@@ -237,8 +238,8 @@ impl Walk {
 
     /// Goes on to where the start of the next message is known (its header and the first
     /// [`START_BYTES_MAX`] bytes of its body, or all of a shorter one), or to the end of the packet
-    /// under way, or to the end of `input`, whichever comes first. Answers how many bytes that took,
-    /// and the start if one was completed. With input left, call it again with the rest.
+    /// under way, or to the end of `input`, whichever comes first. Answers how many bytes that
+    /// took, and the start if one was completed. With input left, call it again with the rest.
     ///
     /// The message began `HEADER_BYTES + start.body.len()` bytes before the place that is reached.
     ///

@@ -1,9 +1,9 @@
 //! Which replies a server still owes, where in a reply it is, and whether the connection may be
 //! given to someone else.
 //!
-//! A reply is one message, or a result set, or several of both; nothing in a message says whether it
-//! is the last. That follows from the command, from counts and from status flags, so all of them are
-//! kept. It takes the first bytes of each message: [`super::frame::START_BYTES_MAX`].
+//! A reply is one message, or a result set, or several of both; nothing in a message says whether
+//! it is the last. That follows from the command, from counts and from status flags, so all of them
+//! are kept. It takes the first bytes of each message: [`super::frame::START_BYTES_MAX`].
 //!
 //! ```text
 //!             OK, ERR                                                more results
@@ -26,93 +26,15 @@ use super::frame::PACKET_BYTES_MAX;
 use super::report;
 use super::server::{self, EOF, Eof, LOCAL_INFILE, OK, PrepareOk, column_count};
 
+mod event;
+mod kind;
+mod place;
 mod queue;
 
+pub use event::{Event, Outcome};
+use kind::{Answer, Kind};
+use place::Place;
 use queue::Queue;
-
-/// What kind of reply a command has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// OK or EOF.
-    Simple,
-    /// OK, a file request or a result set; more than one.
-    Results,
-    /// A prepared statement.
-    Prepare,
-    /// Rows, or column definitions that look alike, without a count before them.
-    Rows,
-    /// One message of text.
-    Text,
-}
-
-/// Where in a reply the server is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    /// Before its first message, or the first of a further result.
-    First,
-    /// The client sends a file.
-    File,
-    /// Before this many column definitions of a result set.
-    Columns(u16),
-    /// Before the EOF behind them.
-    ColumnsEnd,
-    /// Before a row, or the end of rows.
-    Rows,
-    /// Before this many definitions of a prepared statement's parameters; columns come behind them.
-    PrepareParams { left: u16, columns: u16 },
-    /// Before the EOF behind them.
-    PrepareParamsEnd { columns: u16 },
-    /// Before this many definitions of a prepared statement's columns.
-    PrepareColumns(u16),
-    /// Before the EOF behind them.
-    PrepareColumnsEnd,
-}
-
-/// What a message of the server is in the reply under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Part of a result, a progress report, or (once the connection is unclear) anything.
-    Part,
-    /// The server asks for a file. Until the client has sent the empty message that ends it, all
-    /// that it sends is [file data](Pipeline::file_data) and no command.
-    FileRequest,
-    /// A result is complete.
-    Result {
-        /// What came of it.
-        outcome: Outcome,
-        /// Whether the reply to the command is, too; else another result follows.
-        last: bool,
-    },
-}
-
-/// What came of a command, or of one of its statements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Done, without rows.
-    Ok {
-        /// How many warnings can be asked for.
-        warnings: u16,
-        /// Where the session stands.
-        status: Status,
-    },
-    /// Done; there were rows, or a cursor was opened for them.
-    Rows {
-        /// How many warnings can be asked for.
-        warnings: u16,
-        /// Where the session stands.
-        status: Status,
-    },
-    /// A statement is prepared.
-    Prepared {
-        /// What it is called from now on in this session.
-        id: u32,
-    },
-    /// Failed.
-    Err {
-        /// Number of the error.
-        code: Code,
-    },
-}
 
 /// Books of one server connection. Closing a connection needlessly costs a login; reusing one that
 /// is not at rest gives a client the rows of another. So whatever cannot be accounted for exactly
@@ -121,12 +43,12 @@ pub enum Outcome {
 /// - COM_CHANGE_USER, replication, COM_QUIT and unknown commands: their replies are not followed,
 ///   nor is anything behind them.
 /// - COM_SET_OPTION: its reply is followed, but what it sets outlives COM_RESET_CONNECTION.
-/// - A command that was sent before the client had read that a file is asked for: whether it is file
-///   data cannot be told.
+/// - A command that was sent before the client had read that a file is asked for: whether it is
+///   file data cannot be told.
 /// - More commands ahead than [`crate::limits::MYSQL_COMMAND_RUNS_MAX`] runs of one kind.
 ///
-/// Compression, `CLIENT_OPTIONAL_RESULTSET_METADATA` and `MARIADB_CLIENT_CACHE_METADATA` must not be
-/// among the connection's capabilities: what they change is not followed.
+/// Compression, `CLIENT_OPTIONAL_RESULTSET_METADATA` and `MARIADB_CLIENT_CACHE_METADATA` must not
+/// be among the connection's capabilities: what they change is not followed.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
     deprecate_eof: bool,
@@ -135,6 +57,8 @@ pub struct Pipeline {
     queue: Queue,
     /// The statement whose definitions are under way.
     prepared_id: u32,
+    /// The rows under way are OUT parameters, behind which the OK of their CALL follows.
+    out_params: bool,
     status: Status,
     /// An error came since the last status: whether a transaction is open is not known.
     doubtful: bool,
@@ -153,6 +77,7 @@ impl Pipeline {
             place: Place::First,
             queue: Queue::new(),
             prepared_id: 0,
+            out_params: false,
             status: Status::AUTOCOMMIT,
             doubtful: false,
             unclear: false,
@@ -177,34 +102,15 @@ impl Pipeline {
             self.lose();
             return Err(Error::Invalid("command while a file is asked for"));
         }
-        let kind = match command {
-            Command::STMT_CLOSE | Command::STMT_SEND_LONG_DATA => return Ok(()),
-            Command::QUERY
-            | Command::STMT_EXECUTE
-            | Command::STMT_BULK_EXECUTE
-            | Command::PROCESS_INFO => Kind::Results,
-            Command::STMT_PREPARE => Kind::Prepare,
-            Command::STMT_FETCH | Command::FIELD_LIST => Kind::Rows,
-            Command::STATISTICS => Kind::Text,
-            Command::SET_OPTION => {
-                self.unclear = true;
-                Kind::Simple
+        self.unclear |= command == Command::SET_OPTION;
+        match Answer::of(command) {
+            Answer::None => {}
+            Answer::One(kind) => {
+                if !self.lost && !self.queue.push(kind) {
+                    self.lose();
+                }
             }
-            Command::INIT_DB
-            | Command::REFRESH
-            | Command::SHUTDOWN
-            | Command::PROCESS_KILL
-            | Command::DEBUG
-            | Command::PING
-            | Command::STMT_RESET
-            | Command::RESET_CONNECTION => Kind::Simple,
-            _ => {
-                self.lose();
-                return Ok(());
-            }
-        };
-        if !self.lost && !self.queue.push(kind) {
-            self.lose();
+            Answer::Unknown => self.lose(),
         }
         Ok(())
     }
@@ -284,8 +190,8 @@ impl Pipeline {
                 if status.contains(Status::CURSOR_EXISTS) {
                     return Ok(self.done(Outcome::Rows { warnings, status }));
                 }
-                self.place = Place::Rows;
-                Ok(Event::Part)
+                self.out_params = status.contains(Status::PS_OUT_PARAMS);
+                Ok(self.go(Place::Rows))
             }
             (Place::PrepareParams { left, columns }, _) => {
                 definition(start)?;
@@ -333,11 +239,16 @@ impl Pipeline {
         }
     }
 
-    /// A row, or what ends rows: the first bytes of a row can be the same only if it is so long that
-    /// it fills a packet.
+    /// A row, or what ends rows: the first bytes of a row can be the same only if it is so long
+    /// that it fills a packet.
     fn row(&mut self, start: &[u8], packet_bytes: u32) -> Result<Event, Error> {
         if start.first() == Some(&EOF) && packet_bytes < PACKET_BYTES_MAX {
-            let (warnings, status) = end(start, packet_bytes)?;
+            let (warnings, mut status) = end(start, packet_bytes)?;
+            // MySQL says so in the EOF before the rows only; its own client library knows
+            // (`cli_read_binary_rows` in `libmysql/libmysql.cc`).
+            if std::mem::take(&mut self.out_params) {
+                status = status.union(Status::MORE_RESULTS_EXISTS);
+            }
             return Ok(self.done(Outcome::Rows { warnings, status }));
         }
         Ok(self.go(Place::Rows))
@@ -382,6 +293,7 @@ impl Pipeline {
 
     fn end_reply(&mut self, outcome: Outcome) -> Event {
         self.place = Place::First;
+        self.out_params = false;
         self.queue.pop();
         Event::Result {
             outcome,
@@ -452,8 +364,8 @@ impl Pipeline {
     }
 
     /// Whether the server waits for the next command, in no transaction, with nothing begun. An
-    /// error does not say whether it left one open, so until the next status it is not. That nothing
-    /// of a message is under way in either direction is for the caller to know.
+    /// error does not say whether it left one open, so until the next status it is not. That
+    /// nothing of a message is under way in either direction is for the caller to know.
     #[must_use]
     pub const fn is_idle(&self) -> bool {
         let open = self.doubtful || self.status.contains(Status::IN_TRANS);

@@ -179,8 +179,8 @@ pub fn column_count(body: &[u8]) -> Result<u16, Error> {
     }
 }
 
-/// The server asks for a file of the client: LOAD DATA LOCAL. Whoever offers the client's files must
-/// know that a server can ask for any, whatever the statement said.
+/// The server asks for a file of the client: LOAD DATA LOCAL. Whoever offers the client's files
+/// must know that a server can ask for any, whatever the statement said.
 ///
 /// <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_local_infile_request.html>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

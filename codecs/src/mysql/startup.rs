@@ -34,6 +34,16 @@ pub const NONCE_BYTES: usize = 20;
 /// What a server challenges a client with. Random, without a zero byte and without `$`.
 pub type Nonce = [u8; NONCE_BYTES];
 
+/// Makes a nonce of random bytes as the server does (`generate_user_salt` in
+/// `mysys/crypt_genhash_impl.cc`): 7-bit characters, none of them a zero byte or `$`.
+#[must_use]
+pub fn nonce(random: [u8; NONCE_BYTES]) -> Nonce {
+    random.map(|byte| match byte & 0x7f {
+        byte @ (0 | b'$') => byte + 1,
+        byte => byte,
+    })
+}
+
 /// Bytes of an [`SslRequest`], which is how it is told from a response.
 const SSL_REQUEST_BYTES: usize = 32;
 

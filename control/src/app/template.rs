@@ -69,7 +69,8 @@ pub(crate) async fn ensure(
     }
     let versions = versions::up_to(&mut *context.store.read().await?, blueprint, ordinal).await?;
     let provisioner = context.provisioner(server_id).await?;
-    Ok(provisioner.template_ensure(blueprint, &versions).await?)
+    provisioner.template_ensure(blueprint, &versions).await?;
+    Ok(())
 }
 
 /// Makes the blueprint's roles on a server.

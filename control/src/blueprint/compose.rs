@@ -246,6 +246,8 @@ fn statement_of(part: &Explained<'_, '_>, origin: Origin) -> Option<Statement> {
         captured_at: row.at,
         user: row.user.clone(),
         application_name: row.application_name.clone(),
+        context: None,
+        probe: None,
     })
 }
 
@@ -260,6 +262,8 @@ fn inferred(row: &LedgerRow) -> Statement {
         captured_at: row.at,
         user: row.user.clone(),
         application_name: row.application_name.clone(),
+        context: None,
+        probe: None,
     }
 }
 

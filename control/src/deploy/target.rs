@@ -98,6 +98,9 @@ async fn apply(work: &Work, target: &Target) -> Result<Outcome> {
             application_name: &format!("tdb-deploy-{}", work.deployment.id),
             lock_timeout: LOCK_TIMEOUT,
             statement_timeout: STATEMENT_TIMEOUT,
+            known: 0,
+            begun: u32::MAX,
+            online: false,
         })
         .await;
     match applied {
@@ -143,6 +146,7 @@ fn failed(cause: Option<(u32, Failure)>, reason: &str) -> Outcome {
                 message: reason.to_owned(),
                 statement: None,
                 unreachable: false,
+                needs_attention: false,
             },
         ),
     };

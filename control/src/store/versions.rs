@@ -127,6 +127,8 @@ fn statement(row: &Row) -> Result<Statement> {
         captured_at: parse_timestamp(&row.try_get::<String, _>("captured_at")?)?,
         user: row.try_get("username")?,
         application_name: row.try_get("application_name")?,
+        context: None,
+        probe: None,
     })
 }
 

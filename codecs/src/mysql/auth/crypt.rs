@@ -1,4 +1,5 @@
-//! What `caching_sha2_password` stores: SHA-crypt with SHA-256, 5,000 rounds and a salt of 20 bytes.
+//! What `caching_sha2_password` stores: SHA-crypt with SHA-256, 5,000 rounds and a salt of 20
+//! bytes.
 //!
 //! <https://www.akkadia.org/drepper/SHA-crypt.txt>, which has salts of at most 16 bytes; the server's
 //! own (`mysys/crypt_genhash_impl.cc`) takes 20, and all of them count.
@@ -6,34 +7,27 @@
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-/// Bytes of a salt.
-const SALT_BYTES: usize = 20;
+use super::super::startup::{self, Nonce};
 
 const ROUNDS: usize = 5_000;
 
-/// `A` for SHA-256, and the number of rounds in thousands.
+/// `A` for SHA-256, and the number of rounds in thousands, in hexadecimal digits.
 const PREFIX: &str = "$A$005$";
 
 /// The authentication string of a password: `$A$005$`, the salt and 43 characters of digest. Takes
-/// the time of 5,000 rounds of SHA-256, and more for passwords that are very long.
+/// the time of 5,000 rounds of SHA-256, and more for passwords that are very long. Servers take any
+/// number of rounds that they could have made; those of MySQL 9.7 make 10,000.
 ///
-/// A salt has 7-bit characters without a zero byte and without `$`. A byte of `salt` that is none
-/// is replaced as the server does when it makes one, so any random bytes will do.
+/// A salt has the characters of a nonce. A byte of `salt` that is none is replaced as in
+/// [`startup::nonce`], so any random bytes will do.
 #[must_use]
-pub fn crypt(password: &[u8], salt: &[u8; SALT_BYTES]) -> String {
-    let salt = salt.map(salt_byte);
-    let digest = digest(password, &salt);
+pub fn crypt(password: &[u8], salt: &Nonce) -> String {
+    let salt = startup::nonce(*salt);
+    let digest = digest(password, &salt, ROUNDS);
     let mut text = PREFIX.to_owned();
     text.extend(salt.iter().map(|byte| char::from(*byte)));
     push_base64(&digest, &mut text);
     text
-}
-
-const fn salt_byte(byte: u8) -> u8 {
-    match byte & 0x7f {
-        byte @ (0 | b'$') => byte + 1,
-        byte => byte,
-    }
 }
 
 type Hash = Zeroizing<[u8; 32]>;
@@ -43,7 +37,7 @@ fn hash(state: Sha256) -> Hash {
 }
 
 /// Steps 1 to 21 of the specification.
-fn digest(password: &[u8], salt: &[u8]) -> Hash {
+fn digest(password: &[u8], salt: &[u8], rounds: usize) -> Hash {
     let once = hash(
         Sha256::new()
             .chain_update(password)
@@ -77,7 +71,7 @@ fn digest(password: &[u8], salt: &[u8]) -> Hash {
     }
     let salt = spread(&hash(state), salt.len());
 
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         let mut state = Sha256::new();
         let (head, tail): (&[u8], &[u8]) = if round % 2 == 1 {
             (&password, &*result)
@@ -143,7 +137,7 @@ mod tests {
     /// The same with a salt of another length, in the form of crypt(3).
     fn sha_crypt(password: &[u8], salt: &str) -> String {
         let mut text = format!("$5${salt}$");
-        push_base64(&digest(password, salt.as_bytes()), &mut text);
+        push_base64(&digest(password, salt.as_bytes(), ROUNDS), &mut text);
         text
     }
 
@@ -152,37 +146,63 @@ mod tests {
         // The first is in the specification.
         for (password, salt, digest) in [
             (
-                "Hello world!".as_bytes(),
+                "Hello world!".to_owned(),
                 "saltstring",
                 "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5",
             ),
             (
-                "".as_bytes(),
+                "".to_owned(),
                 "a",
                 "$5$a$CZ9Csdk0HaS3TQcxgDHTwM2gwOEDCViPn83i6BpFdH.",
             ),
             (
-                "a short one".as_bytes(),
+                "a short one".to_owned(),
                 "0123456789abcdef",
                 "$5$0123456789abcdef$6DMANzxUhRsehCDUpyKxMJr9eWRErynidc5sML0VokB",
             ),
             (
-                "pppppppppppppppppppppppppppppppp".as_bytes(),
+                "p".repeat(32),
                 "xxxxxxxxxxxxxxxx",
                 "$5$xxxxxxxxxxxxxxxx$m9vbDcUOZwzlqtEMr2uzqzImAZF9J31EbqQb4WhZkO9",
             ),
             (
-                "ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€ä€".as_bytes(),
+                "ä€".repeat(30),
                 "./AZaz09",
                 "$5$./AZaz09$UjWrFimSnXDUodZDchCxQJ5NwfjviZwBGyVjjWJfRj2",
             ),
             (
-                "qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq".as_bytes(),
+                "q".repeat(100),
                 "saltstring",
                 "$5$saltstring$UKKEk8LjIs8WpucKm037Ot6iGCtnCkIT.5nGlUW6DF0",
             ),
         ] {
-            assert_eq!(sha_crypt(password, salt), digest);
+            assert_eq!(sha_crypt(password.as_bytes(), salt), digest);
+        }
+    }
+
+    // Made by MySQL 9.7.4, with its own 10,000 rounds.
+    #[test]
+    fn digests_are_those_of_the_server() {
+        for (password, salt, expected) in [
+            (
+                "secret",
+                b"F.E\x08Xt\n{nSd><XGE\x04X 9",
+                "mHEpDkLG2bIfhZKWmvnB6a66uUDRlW/yXivVUJk7v4/",
+            ),
+            (
+                "a password of more than thirty-two bytes, äöü",
+                b"Y\x02\x16]E\\a\x08CS..q]'/\x02\x0bO\n",
+                "/GrW5Uj9MmZZydIllfnBAHRRDhXzAEkUtx4i3VbDRCD",
+            ),
+            (
+                "x",
+                b"\\/Q<}\x06=e2B=h\x1d\x19k#\x0cPe'",
+                "KoOd8UYZ9nLrIFRp4nSNaZhICSYTrn0f08aYYrZEbG.",
+            ),
+        ] {
+            let mut text = String::new();
+            push_base64(&digest(password.as_bytes(), salt, 10_000), &mut text);
+            assert_eq!(text, expected);
         }
     }
 

@@ -9,10 +9,10 @@
 //! ```
 //!
 //! What the server stores is another thing, an *authentication string* ([`crypt`]), and verifiers
-//! are in its memory alone, for accounts that have logged in by their password since it was started.
-//! Without one it asks for the password ([`FULL`]): over TLS as it is ([`cleartext`]), else
-//! encrypted with its RSA key, for which the client may ask ([`KEY_REQUEST`]), and before that mixed
-//! with the nonce ([`obscure`]).
+//! are in its memory alone, for accounts that have logged in by their password since it was
+//! started. Without one it asks for the password ([`FULL`]): over TLS as it is ([`cleartext`]),
+//! else encrypted with its RSA key, for which the client may ask ([`KEY_REQUEST`]), and before that
+//! mixed with the nonce ([`obscure`]).
 
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

@@ -9,9 +9,9 @@ use crate::limits::MYSQL_PARAMETERS_MAX;
 
 const ATTRIBUTE: &str = "query attribute";
 
-/// Reads the body of a COM_QUERY: its statements, in the session's character set. `capabilities` are
-/// those that the client logged in with: `CLIENT_QUERY_ATTRIBUTES` says whether attributes stand
-/// before the text. Their values are walked, whatever their types.
+/// Reads the body of a COM_QUERY: its statements, in the session's character set. `capabilities`
+/// are those that the client logged in with: `CLIENT_QUERY_ATTRIBUTES` says whether attributes
+/// stand before the text. Their values are walked, whatever their types.
 ///
 /// <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query.html>
 ///

@@ -1,13 +1,12 @@
 //! What a statement begins with: the command, and what CREATE, ALTER and DROP are about.
 
-use super::Mode;
-use super::lex::{Kind, Token, Tokens};
+use super::lex::{Kind, Reading, Token, Tokens};
 
 /// Tokens that are looked at: more than the longest head has.
 const TOKENS_MAX: usize = 96;
 
-/// What CREATE, ALTER and DROP speak of, and how the tag says it. Where one begins like another, the
-/// longer is first.
+/// What CREATE, ALTER and DROP speak of, and how the tag says it. Where one begins like another,
+/// the longer is first.
 const OBJECTS: &[(&[&str], &str)] = &[
     (&["DATABASE"], "DATABASE"),
     (&["EVENT"], "EVENT"),
@@ -138,9 +137,10 @@ pub(super) struct Head<'a> {
 
 impl<'a> Head<'a> {
     /// Reads the head of one statement.
-    pub(super) fn of(text: &'a str, mode: Mode) -> Self {
-        let skipped = set_statement(text, mode);
-        let tokens = Tokens::new(text, mode).skip(skipped).take(TOKENS_MAX);
+    pub(super) fn of(text: &'a str, reading: impl Into<Reading>) -> Self {
+        let reading = reading.into();
+        let skipped = set_statement(text, reading);
+        let tokens = Tokens::new(text, reading).skip(skipped).take(TOKENS_MAX);
         let tokens: Vec<Token<'a>> = tokens.collect();
         let mut head = Self::of_tokens(&tokens);
         head.tokens += skipped;
@@ -225,8 +225,8 @@ impl<'a> Head<'a> {
 }
 
 /// How many tokens `SET STATEMENT … FOR` has, if the statement begins with it; also several.
-fn set_statement(text: &str, mode: Mode) -> usize {
-    let mut tokens = Tokens::new(text, mode);
+fn set_statement(text: &str, reading: Reading) -> usize {
+    let mut tokens = Tokens::new(text, reading);
     let (mut taken, mut skipped) = (0, 0);
     loop {
         let set = tokens.next().is_some_and(|token| token.is("SET"));
@@ -286,7 +286,9 @@ fn definer(tokens: &[Token<'_>]) -> Option<usize> {
             2
         }
         [host, ..] if host.kind == Kind::Variable => 1,
-        [at, host, ..] if at.is_symbol(b'@') && !matches!(host.kind, Kind::Symbol(_)) => 2,
+        [at, host, ..] if at.is_symbol(b'@') && host.start == at.end() => 2,
+        // The host may be empty.
+        [at, ..] if at.is_symbol(b'@') => 1,
         _ => 0,
     };
     Some(3 + behind_user)

@@ -1,7 +1,9 @@
 //! Tokens of a statement, as coarse as splitting and classifying can do with. Comments and white
 //! space are left out; an operator is one token for each of its characters.
 
-use std::borrow::Cow;
+mod token;
+
+pub(super) use token::{Kind, Token};
 
 use super::Mode;
 
@@ -11,69 +13,23 @@ const VERSION_OF_NONE: u32 = 99_999;
 /// The same where the version has six digits: MariaDB's begin at 100000.
 const LONG_VERSION_OF_NONE: u32 = 990_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// A key word or a name without quotes.
-    Word,
-    /// A name in its quotes.
-    Quoted,
-    /// A string or number.
-    Literal,
-    /// `@name`, `@@global.name`: a variable, or the host of an account.
-    Variable,
-    /// Opening of an executable comment. Its content is code.
-    Open,
-    /// End of an executable comment.
-    Close,
-    /// One character of anything else.
-    Symbol(u8),
+/// Executable comments of this version and later are code to MySQL and comments to MariaDB, which
+/// in turn has `/*M!`: neither can be told from the text.
+const VERSION_DISPUTED: u32 = 50_700;
+
+/// How a text is read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reading {
+    pub(super) mode: Mode,
+    /// Executable comments that one of the servers takes for comments are comments.
+    pub(super) disputed_skipped: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Token<'a> {
-    pub(super) kind: Kind,
-    /// Position in the text, in bytes.
-    pub(super) start: usize,
-    pub(super) text: &'a str,
-}
-
-impl<'a> Token<'a> {
-    pub(super) const fn end(&self) -> usize {
-        self.start + self.text.len()
-    }
-
-    /// `word` is in upper case, as all of ours are; the text may be in any.
-    pub(super) fn is(&self, word: &str) -> bool {
-        self.kind == Kind::Word && self.text.eq_ignore_ascii_case(word)
-    }
-
-    pub(super) fn is_one_of(&self, words: &[&str]) -> bool {
-        self.kind == Kind::Word
-            && words
-                .iter()
-                .any(|word| self.text.eq_ignore_ascii_case(word))
-    }
-
-    pub(super) fn is_symbol(&self, symbol: u8) -> bool {
-        self.kind == Kind::Symbol(symbol)
-    }
-
-    /// The identifier without its quotes.
-    pub(super) fn name(&self) -> Option<Cow<'a, str>> {
-        match self.kind {
-            Kind::Word => Some(Cow::Borrowed(self.text)),
-            Kind::Quoted => {
-                let quote = self.text.get(..1)?;
-                let text = self.text.get(1..)?;
-                let text = text.strip_suffix(quote).unwrap_or(text);
-                let doubled = [quote, quote].concat();
-                Some(if text.contains(&doubled) {
-                    Cow::Owned(text.replace(&doubled, quote))
-                } else {
-                    Cow::Borrowed(text)
-                })
-            }
-            _ => None,
+impl From<Mode> for Reading {
+    fn from(mode: Mode) -> Self {
+        Self {
+            mode,
+            disputed_skipped: false,
         }
     }
 }
@@ -84,8 +40,8 @@ impl<'a> Token<'a> {
 pub(super) struct Tokens<'a>(Scanner<'a>);
 
 impl<'a> Tokens<'a> {
-    pub(super) const fn new(text: &'a str, mode: Mode) -> Self {
-        Self(Scanner::new(text, mode))
+    pub(super) fn new(text: &'a str, reading: impl Into<Reading>) -> Self {
+        Self(Scanner::new(text, reading))
     }
 }
 
@@ -102,7 +58,7 @@ impl<'a> Iterator for Tokens<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Scanner<'a> {
     text: &'a str,
-    mode: Mode,
+    reading: Reading,
     at: usize,
     /// In an executable comment. They do not nest: one inside another ends with the first end, as
     /// in the servers.
@@ -115,7 +71,8 @@ pub(super) struct Scanner<'a> {
 }
 
 /// How near the statement is to text in dollar quotes (`CREATE FUNCTION … LANGUAGE JAVASCRIPT AS
-/// $$ … $$`, MySQL 9). Elsewhere they are not looked for: to MariaDB, and in names, `$` is a letter.
+/// $$ … $$`, MySQL 9). Elsewhere they are not looked for: to MariaDB, and in names, `$` is a
+/// letter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Dollars {
     #[default]
@@ -141,10 +98,10 @@ impl Dollars {
 }
 
 impl<'a> Scanner<'a> {
-    pub(super) const fn new(text: &'a str, mode: Mode) -> Self {
+    pub(super) fn new(text: &'a str, reading: impl Into<Reading>) -> Self {
         Self {
             text,
-            mode,
+            reading: reading.into(),
             at: 0,
             executable: false,
             word_end: None,
@@ -179,7 +136,11 @@ impl<'a> Scanner<'a> {
                     self.skip(at, |byte| !ends_line(byte))
                 }
                 (Some(b'/'), Some(b'*')) if self.code_of_comment(at).is_none() => {
-                    self.skip_comment(at + 2, self.mark_of_comment(at).is_some())
+                    let nested = self.mark_of_comment(at).is_some();
+                    match self.skip_comment(at + 2, nested) {
+                        Some(end) => end,
+                        None => return at,
+                    }
                 }
                 _ => return at,
             };
@@ -187,13 +148,12 @@ impl<'a> Scanner<'a> {
     }
 
     /// `at` is behind the opening of a comment. One that the server skips for its version may have
-    /// one level of others inside.
-    fn skip_comment(&self, mut at: usize, nested: bool) -> usize {
+    /// one level of others inside. `None` if it does not end.
+    fn skip_comment(&self, mut at: usize, nested: bool) -> Option<usize> {
         loop {
-            at = match (self.byte(at), self.byte(at + 1)) {
-                (None, _) => return at,
-                (Some(b'*'), Some(b'/')) => return at + 2,
-                (Some(b'/'), Some(b'*')) if nested => self.skip_comment(at + 2, false),
+            at = match (self.byte(at)?, self.byte(at + 1)) {
+                (b'*', Some(b'/')) => return Some(at + 2),
+                (b'/', Some(b'*')) if nested => self.skip_comment(at + 2, false)?,
                 _ => at + 1,
             };
         }
@@ -203,17 +163,22 @@ impl<'a> Scanner<'a> {
     /// executable: behind a version of exactly five or six digits, if there is one.
     fn code_of_comment(&self, at: usize) -> Option<usize> {
         let mark = self.mark_of_comment(at)?;
+        let skipped = self.reading.disputed_skipped;
+        if skipped && self.byte(at + 2) == Some(b'M') {
+            return None;
+        }
         let digits = self.skip(mark, |byte| byte.is_ascii_digit()) - mark;
         if digits < 5 {
             return Some(mark);
         }
         let end = mark + digits.min(6);
         let version: u32 = self.text.get(mark..end)?.parse().ok()?;
-        let of_none = match end - mark {
+        let limit = match end - mark {
+            _ if skipped => VERSION_DISPUTED,
             5 => VERSION_OF_NONE,
             _ => LONG_VERSION_OF_NONE,
         };
-        (version < of_none).then_some(end)
+        (version < limit).then_some(end)
     }
 
     /// `at` is at the opening of a comment: the position behind `/*!` or `/*M!`.
@@ -227,21 +192,24 @@ impl<'a> Scanner<'a> {
 
     /// `at` is behind the opening quote. A doubled quote stands for itself; in a string a backslash
     /// protects what follows it, unless the mode says otherwise.
-    fn skip_quoted(&self, mut at: usize, quote: u8, escapes: bool) -> usize {
+    fn skip_quoted(&self, mut at: usize, quote: u8, escapes: bool) -> Option<usize> {
         loop {
             at = self.skip(at, |byte| byte != quote && !(escapes && byte == b'\\'));
-            at = match (self.byte(at), self.byte(at + 1)) {
-                (None, _) => return self.text.len(),
-                (Some(b'\\'), _) if escapes => at + 2,
+            at = match (self.byte(at)?, self.byte(at + 1)) {
+                (b'\\', _) if escapes => at + 2,
                 (_, Some(next)) if next == quote => at + 2,
-                _ => return at + 1,
+                _ => return Some(at + 1),
             };
         }
     }
 
-    fn string(&self, at: usize, quote: u8) -> (Kind, usize) {
-        let escapes = !self.mode.no_backslash_escapes;
-        (Kind::Literal, self.skip_quoted(at, quote, escapes))
+    /// `at` is behind the opening quote.
+    fn quoted(&self, at: usize, quote: u8, kind: Kind) -> (Kind, usize) {
+        let escapes = kind == Kind::Literal && !self.reading.mode.no_backslash_escapes;
+        match self.skip_quoted(at, quote, escapes) {
+            Some(end) => (kind, end),
+            None => (Kind::Unterminated, self.text.len()),
+        }
     }
 
     /// `at` is at a `$`. Answers the position behind the dollar-quoted text, if it is one and ends.
@@ -320,11 +288,11 @@ impl<'a> Scanner<'a> {
         let next = self.byte(at + 1);
         match first {
             _ if self.dot_end == Some(at) && is_name(first) => (Kind::Word, self.skip(at, is_name)),
-            b'\'' => self.string(at + 1, b'\''),
-            b'"' if !self.mode.ansi_quotes => self.string(at + 1, b'"'),
-            b'"' | b'`' => (Kind::Quoted, self.skip_quoted(at + 1, first, false)),
+            b'\'' => self.quoted(at + 1, first, Kind::Literal),
+            b'"' if !self.reading.mode.ansi_quotes => self.quoted(at + 1, first, Kind::Literal),
+            b'"' | b'`' => self.quoted(at + 1, first, Kind::Quoted),
             b'n' | b'N' | b'x' | b'X' | b'b' | b'B' if next == Some(b'\'') => {
-                self.string(at + 2, b'\'')
+                self.quoted(at + 2, b'\'', Kind::Literal)
             }
             b'0'..=b'9' => self.number_or_word(at),
             b'$' if self.dollars == Dollars::As => match self.skip_dollar_quoted(at) {
@@ -338,7 +306,7 @@ impl<'a> Scanner<'a> {
             }
             b'/' if next == Some(b'*') => match self.code_of_comment(at) {
                 Some(code) => (Kind::Open, code),
-                None => (Kind::Symbol(b'/'), at + 1),
+                None => (Kind::Unterminated, self.text.len()),
             },
             b'*' if self.executable && next == Some(b'/') => (Kind::Close, at + 2),
             _ => (Kind::Symbol(first), at + 1),

@@ -1,8 +1,8 @@
 //! Words that are no names unless they are quoted.
 
-/// Reserved words of MySQL 9 and of MariaDB 10.11 to 12, those of its Oracle mode too; sorted. Found
-/// in MySQL's manual ("Keywords and Reserved Words") and by trying MariaDB's
-/// `information_schema.KEYWORDS` one by one.
+/// Reserved words of MySQL 9 and of MariaDB 10.11, with some of its Oracle mode and of later ones;
+/// sorted. From MySQL's manual ("Keywords and Reserved Words"), and found by trying the words of
+/// MariaDB's `information_schema.KEYWORDS` one by one.
 const RESERVED: &[&str] = &[
     "ACCESSIBLE",
     "ADD",

@@ -1,7 +1,7 @@
 //! Where statements end.
 
 use super::Mode;
-use super::lex::{Kind, Scanner};
+use super::lex::{Kind, Reading, Scanner};
 use super::nesting::Nesting;
 
 /// The statements of a text, in order, each from its first token to its last: without the
@@ -14,12 +14,16 @@ use super::nesting::Nesting;
 /// servers.
 #[must_use]
 pub fn split(text: &str, mode: Mode) -> Vec<&str> {
+    pieces(text, mode.into())
+}
+
+pub(super) fn pieces(text: &str, reading: Reading) -> Vec<&str> {
     let mut statements = Vec::new();
     let mut nesting = Nesting::default();
     let mut range: Option<(usize, usize)> = None;
     // Of the executable comment that is open.
     let mut opening = None;
-    let mut tokens = Scanner::new(text, mode);
+    let mut tokens = Scanner::new(text, reading);
     while let Some(token) = tokens.next() {
         match token.kind {
             Kind::Open => opening = opening.or(Some(token.start)),

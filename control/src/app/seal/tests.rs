@@ -15,6 +15,8 @@ fn statement(ddl: &str) -> Statement {
         captured_at: OffsetDateTime::UNIX_EPOCH,
         user: "a_dev".to_owned(),
         application_name: "psql".to_owned(),
+        context: None,
+        probe: None,
     }
 }
 

@@ -200,6 +200,7 @@ async fn make(context: &Context, database: &mut Database) -> Result<()> {
             verifier: &login.verifier,
             ordinal: database.ordinal,
             allow_ddl: database.allow_ddl,
+            allow_truncate: false,
         };
         match provisioner.tenant_create(spec).await {
             Ok(()) => return Ok(()),
@@ -262,6 +263,9 @@ async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Re
         application_name: "tdb-tenant-create",
         lock_timeout: LOCK_TIMEOUT,
         statement_timeout: STATEMENT_TIMEOUT,
+        known: 0,
+        begun: u32::MAX,
+        online: false,
     };
     let provisioner = context.provisioner(&database.server_id).await?;
     let applied = provisioner.apply(apply).await.map_err(|failure| {

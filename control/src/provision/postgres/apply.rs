@@ -355,6 +355,7 @@ fn failure(stop: Stop, from: Option<u32>, to: Option<u32>) -> Failure {
         message,
         statement: stop.statement,
         unreachable,
+        needs_attention: false,
     }
 }
 

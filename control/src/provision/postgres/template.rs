@@ -15,7 +15,7 @@ use super::database::{self, Source};
 use super::quote::{ident, literal};
 use super::{data_role, deploy_role, owner_role};
 use crate::blueprint::Version;
-use crate::provision::{Apply, Error, Fingerprint};
+use crate::provision::{Apply, Error, Fingerprint, Found};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
 /// being cloned from it.
@@ -41,22 +41,22 @@ impl Postgres {
         &self,
         blueprint: &str,
         versions: &[Version],
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Found>, Error> {
         let ordinal = versions.last().map_or(0, |version| version.ordinal);
         let template = template_database(blueprint, ordinal);
         let lock = self.template_lock(blueprint);
         if self.has_database(&template).await? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let _alone = lock.write().await;
         if self.has_database(&template).await? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.build(blueprint, versions).await?;
         let mut admin = self.admin().await?;
         drop_old(&mut admin, blueprint, ordinal).await?;
         admin.close().await;
-        Ok(())
+        Ok(Vec::new())
     }
 
     pub(in crate::provision) async fn template_check(
@@ -118,6 +118,9 @@ impl Postgres {
                 application_name: "tdb-template",
                 lock_timeout: REPLAY_LOCK_TIMEOUT,
                 statement_timeout: REPLAY_STATEMENT_TIMEOUT,
+                known: 0,
+                begun: u32::MAX,
+                online: false,
             })
             .await;
         if let Err(failure) = applied {

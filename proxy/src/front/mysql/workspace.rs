@@ -138,8 +138,8 @@ async fn record(live: &mut Live<'_>, whole: &Whole, text: Option<&str>) -> Resul
         context: Some(settings),
     };
     let command = live.take(whole);
-    if let Some(journal) = &context.journal
-        && let Err(reason) = journal.intend(&capture).await
+    if let Some(record) = &context.record
+        && let Err(reason) = record.journal.intend(&capture).await
     {
         error!(%reason, "a statement is refused that could not be written to the journal");
         return refuse(live, &reason.to_string()).await;
@@ -160,21 +160,25 @@ async fn record(live: &mut Live<'_>, whole: &Whole, text: Option<&str>) -> Resul
 /// Writes down what is known, and tells control. The journal keeps what control does not take.
 async fn deliver(live: &Live<'_>, capture: Capture) {
     let context = &live.core.context;
-    let id = capture.id.clone();
-    if let Some(journal) = &context.journal
-        && let Err(reason) = journal.settle(&capture).await
-    {
+    let Some(record) = &context.record else {
+        if !capture.statements.is_empty() {
+            context.captures.send(capture).await;
+        }
+        return;
+    };
+    if let Err(reason) = record.journal.settle(&capture).await {
         // The intent is there: control will find what the statement did.
         error!(%reason, "what became of a statement could not be written to the journal");
     }
     if capture.statements.is_empty() {
         return;
     }
-    let sealed = context.captures.send(capture).await;
-    if let Some(journal) = &context.journal
-        && sealed
-    {
-        journal.delivered(&id);
+    // Control has to be given them in their order.
+    let behind = record.undelivered.waits(&capture.database);
+    if !behind && context.captures.send(capture.clone()).await {
+        record.journal.delivered(&capture.id);
+    } else {
+        record.undelivered.add(capture);
     }
 }
 

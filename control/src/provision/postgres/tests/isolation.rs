@@ -392,6 +392,7 @@ async fn tenants_made_at_once_do_not_disturb_each_other() {
                 verifier: &verifier(),
                 ordinal: 0,
                 allow_ddl: false,
+                allow_truncate: false,
             };
             blueprint.provisioner.tenant_create(spec).await
         }));

@@ -54,7 +54,8 @@ impl Blueprint {
     }
 
     pub(super) async fn template(&self, versions: &[Version]) -> Result<(), Error> {
-        self.provisioner.template_ensure(&self.name, versions).await
+        let made = self.provisioner.template_ensure(&self.name, versions).await;
+        made.map(|_| ())
     }
 
     /// Makes a tenant at the template of `ordinal`.
@@ -71,6 +72,7 @@ impl Blueprint {
                 verifier: &verifier(),
                 ordinal,
                 allow_ddl,
+                allow_truncate: false,
             })
             .await
     }
@@ -101,6 +103,9 @@ impl Blueprint {
                 application_name: "tdb-deploy-test",
                 lock_timeout: Duration::from_millis(200),
                 statement_timeout: Duration::from_secs(60),
+                known: 0,
+                begun: u32::MAX,
+                online: false,
             })
             .await
     }
@@ -224,6 +229,8 @@ pub(super) fn statement(ddl: &str) -> Statement {
         captured_at: time::OffsetDateTime::UNIX_EPOCH,
         user: "test".to_owned(),
         application_name: String::new(),
+        context: None,
+        probe: None,
     }
 }
 

@@ -1,0 +1,77 @@
+//! What SHOW CREATE says of one database and would not say of another with the same schema.
+
+/// A table's text without `AUTO_INCREMENT=n`, which counts rows. It stands in the line that closes
+/// the list of columns; strings in these lines have no line ends in them.
+pub(super) fn without_counter(text: &str) -> String {
+    const OPTION: &str = " AUTO_INCREMENT=";
+    let mut lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
+    let options = lines.iter_mut().rev().find(|line| line.starts_with(") "));
+    if let Some(line) = options
+        && let Some(at) = outside_quotes(line, OPTION)
+    {
+        let behind = line.get(at + OPTION.len()..).unwrap_or_default();
+        let digits = behind.bytes().take_while(u8::is_ascii_digit).count();
+        line.replace_range(at..at + OPTION.len() + digits, "");
+    }
+    lines.join("\n")
+}
+
+/// An event's text without its STARTS, for one whose STARTS is the moment at which it was made.
+/// `name` is quoted as in the text.
+pub(super) fn without_starts(text: &str, name: &str) -> String {
+    const STARTS: &str = " STARTS '";
+    let head = text.find(name).map_or(0, |at| at + name.len());
+    let behind = text.get(head..).unwrap_or_default();
+    let Some(at) = behind.find(STARTS) else {
+        return text.to_owned();
+    };
+    let moment = behind.get(at + STARTS.len()..).unwrap_or_default();
+    let Some(end) = moment.find('\'') else {
+        return text.to_owned();
+    };
+    let (before, after) = (text.get(..head + at), moment.get(end + 1..));
+    format!(
+        "{}{}",
+        before.unwrap_or_default(),
+        after.unwrap_or_default()
+    )
+}
+
+/// White space at the ends and between words made plain. For texts without strings.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Where `wanted` stands in a line outside single quotes.
+fn outside_quotes(line: &str, wanted: &str) -> Option<usize> {
+    let mut quoted = false;
+    line.char_indices().find_map(|(at, c)| {
+        if c == '\'' {
+            quoted = !quoted;
+        }
+        (!quoted && line.get(at..)?.starts_with(wanted)).then_some(at)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counter_goes_and_a_comment_that_looks_like_it_stays() {
+        let text = "CREATE TABLE `t` (\n  `a` int COMMENT ') AUTO_INCREMENT=4'\n) ENGINE=InnoDB \
+                    AUTO_INCREMENT=5 COMMENT=' AUTO_INCREMENT=6'\n PARTITION BY HASH (`a`)";
+        let normal = without_counter(text);
+        assert!(normal.contains("ENGINE=InnoDB COMMENT=' AUTO_INCREMENT=6'\n PART"));
+        assert!(normal.contains("') AUTO_INCREMENT=4'"));
+    }
+
+    #[test]
+    fn the_start_of_an_event_goes_and_its_end_stays() {
+        let text = "CREATE EVENT `a STARTS 'x'` ON SCHEDULE EVERY 1 DAY STARTS '2026-01-01' \
+                    ENDS '2027-01-01' DO SELECT ' STARTS '";
+        let normal = without_starts(text, "`a STARTS 'x'`");
+        assert!(normal.contains("EVERY 1 DAY ENDS '2027-01-01' DO SELECT ' STARTS '"));
+        assert!(normal.starts_with("CREATE EVENT `a STARTS 'x'` ON"));
+    }
+}
