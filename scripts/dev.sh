@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, control and one proxy, with all data
-# below .dev/. Run it as `make dev`. A second run finds everything as it was left.
+# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, control and one proxy, with
+# all data below .dev/. Run it as `make dev`. A second run finds everything as it was left.
 #
 # Settings, all optional:
-#   TENANTSDB_DEV_POSTGRES_PORT=6432   where applications connect to (the proxy)
+#   TENANTSDB_DEV_POSTGRES_PORT=6432   where applications connect to (the proxy), for PostgreSQL
+#   TENANTSDB_DEV_MARIADB_PORT=6306    the same for MariaDB
 #   TENANTSDB_DEV_CONTROL_PORT=6080    REST
 #   TENANTSDB_DEV_ADMIN_PORT=6090      the proxy's metrics and health
 #   TENANTSDB_DEV_DIR=.dev             data, logs, keys
@@ -18,8 +19,10 @@ unset TENANTSDB_DEV_HEARS
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/postgres.sh"
+. "$ROOT/scripts/mysql.sh"
 
 PROXY_PORT=${TENANTSDB_DEV_POSTGRES_PORT:-6432}
+MARIADB_PORT=${TENANTSDB_DEV_MARIADB_PORT:-6306}
 CONTROL_PORT=${TENANTSDB_DEV_CONTROL_PORT:-6080}
 ADMIN_PORT=${TENANTSDB_DEV_ADMIN_PORT:-6090}
 DEV=$(realpath -m "${TENANTSDB_DEV_DIR:-$ROOT/.dev}")
@@ -81,9 +84,10 @@ stop_all() {
 # and its command line names that folder.
 stop_leftovers() {
   local name pid
-  for name in proxy control postgres; do
+  for name in proxy control mariadb postgres; do
     pid=$(cat "$DEV/$name.pid" 2>/dev/null) || continue
-    if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -qF -e "$DEV" -e "$POSTGRES_DATA"; then
+    if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
+      grep -qF -e "$DEV" -e "$POSTGRES_DATA" -e "$MARIADB_DATA"; then
       say "stopping the $name of an earlier run that was killed"
       stop "$name" "$pid" "$(stop_signal "$name")"
     fi
@@ -130,30 +134,50 @@ free_port() {
 
 secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-# --- PostgreSQL --------------------------------------------------------------------------------
+# --- where databases live ----------------------------------------------------------------------
 
-# The server's user has to search the whole path to its data. Where it cannot, the data gets a
-# folder of its own below the temporary directory, and .dev/env says which.
-choose_postgres_data() {
-  if [ -s "$DEV/postgres.path" ]; then
-    POSTGRES_DATA=$(cat "$DEV/postgres.path")
-    [ -e "$POSTGRES_DATA/PG_VERSION" ] || [ ! -e "$DEV/control/api-key" ] ||
-      die "the databases are gone from $POSTGRES_DATA, and control knows them; to start anew: rm -rf $DEV"
-    return
-  fi
-  if as_postgres test -x "$DEV"; then
-    POSTGRES_DATA=$DEV/postgres
+# choose_data SERVER MADE AS_USER…: prints the folder for a server's data. Its user has to search the
+# whole path. Where it cannot, the data gets a folder of its own below the temporary directory, and
+# .dev/env says which. MADE is a file that is there once the data was made.
+choose_data() {
+  local server=$1 made=$2 data
+  shift 2
+  if [ -s "$DEV/$server.path" ]; then
+    data=$(cat "$DEV/$server.path")
+    [ -e "$data/$made" ] || [ ! -e "$DEV/$server.registered" ] ||
+      die "the databases are gone from $data, and control knows them; to start anew: rm -rf $DEV"
+  elif "$@" test -x "$DEV"; then
+    data=$DEV/$server
   else
-    POSTGRES_DATA=$(mktemp -d "${TMPDIR:-/tmp}/tenantsdb-dev.XXXXXX")/postgres
-    chmod 711 "$(dirname "$POSTGRES_DATA")"
+    data=$(mktemp -d "${TMPDIR:-/tmp}/tenantsdb-dev.XXXXXX")/$server
+    chmod 711 "$(dirname "$data")"
   fi
-  echo "$POSTGRES_DATA" >"$DEV/postgres.path"
+  echo "$data" >"$DEV/$server.path"
+  printf '%s' "$data"
 }
+
+# as_user_session USER COMMAND…: as USER where root runs this, since no server wants to be run by it.
+as_user_session() {
+  local user=$1
+  shift
+  if [ "$(id -u)" = 0 ]; then
+    as_own_session setpriv --reuid="$user" --regid="$user" --init-groups --reset-env "$@"
+  else
+    as_own_session "$@"
+  fi
+}
+
+# prepare SERVER: a password and a port for its administrator's use, chosen at the first run.
+prepare() {
+  [ -s "$DEV/$1.password" ] || secret >"$DEV/$1.password"
+  [ -s "$DEV/$1.port" ] || free_port >"$DEV/$1.port"
+}
+
+# --- PostgreSQL --------------------------------------------------------------------------------
 
 init_postgres() {
   local bin=$1 password
-  [ -s "$DEV/postgres.password" ] || secret >"$DEV/postgres.password"
-  [ -s "$DEV/postgres.port" ] || free_port >"$DEV/postgres.port"
+  prepare postgres
   [ -e "$POSTGRES_DATA/PG_VERSION" ] && return 0
   say "making a PostgreSQL cluster in $POSTGRES_DATA"
   rm -rf "$POSTGRES_DATA"
@@ -176,18 +200,57 @@ start_postgres() {
   port=$(cat "$DEV/postgres.port")
   need_port "$port" 'PostgreSQL (its port was chosen at the first run and is known to control)' \
     "rm -rf $DEV and start anew, or TENANTSDB_DEV_DIR"
-  start postgres as_postgres_session "$bin/postgres" -D "$POSTGRES_DATA" -p "$port" \
+  start postgres as_user_session postgres "$bin/postgres" -D "$POSTGRES_DATA" -p "$port" \
     -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c max_connections=200
   POSTGRES_ADDRESS=127.0.0.1:$port
   until_ready postgres "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"
 }
 
-as_postgres_session() {
-  if [ "$(id -u)" = 0 ]; then
-    as_own_session setpriv --reuid=postgres --regid=postgres --init-groups --reset-env "$@"
-  else
-    as_own_session "$@"
-  fi
+# --- MariaDB -----------------------------------------------------------------------------------
+
+init_mariadb() {
+  local sql=$MARIADB_DATA.sql
+  prepare mariadb
+  [ -e "$MARIADB_DATA/made" ] && return 0
+  say "making MariaDB's data in $MARIADB_DATA"
+  rm -rf "$MARIADB_DATA"
+  # A server that starts clears its temporary folder of what looks like its own.
+  mkdir -p "$MARIADB_DATA" "$MARIADB_DATA.tmp"
+  [ "$(id -u)" != 0 ] || chown "$MARIADB_USER:" "$MARIADB_DATA" "$MARIADB_DATA.tmp"
+  mariadb-install-db --no-defaults ${MARIADB_AS:+--user="$MARIADB_AS"} --datadir="$MARIADB_DATA" \
+    --auth-root-authentication-method=normal --skip-test-db >>"$DEV/log/mariadb.log" 2>&1 ||
+    die "mariadb-install-db failed; its log is $DEV/log/mariadb.log"
+  # One statement a line. The password goes through a file that only the server's user can read.
+  install -m 600 /dev/null "$sql"
+  cat >"$sql" <<SQL
+DROP USER IF EXISTS ''@'localhost', ''@'$(hostname)', root@'$(hostname)', root@'127.0.0.1', root@'::1';
+ALTER USER root@localhost ACCOUNT LOCK;
+CREATE USER admin@'127.0.0.1' IDENTIFIED BY '$(cat "$DEV/mariadb.password")';
+GRANT ALL ON *.* TO admin@'127.0.0.1' WITH GRANT OPTION;
+SQL
+  [ "$(id -u)" != 0 ] || chown "$MARIADB_USER:" "$sql"
+}
+
+start_mariadb() {
+  local port sql=$MARIADB_DATA.sql options=()
+  init_mariadb
+  port=$(cat "$DEV/mariadb.port")
+  need_port "$port" 'MariaDB (its port was chosen at the first run and is known to control)' \
+    "rm -rf $DEV and start anew, or TENANTSDB_DEV_DIR"
+  [ ! -e "$sql" ] || options=(--init-file="$sql")
+  # The socket's path is relative to the data: the length of such a path is limited.
+  start mariadb as_user_session "$MARIADB_USER" "$(mariadb_program mariadbd)" --no-defaults \
+    --datadir="$MARIADB_DATA" --bind-address=127.0.0.1 --port="$port" --socket=socket \
+    --tmpdir="$MARIADB_DATA.tmp" --pid-file=pid --skip-name-resolve \
+    --character-set-server=utf8mb4 --event-scheduler=ON "${options[@]}"
+  MARIADB_ADDRESS=127.0.0.1:$port
+  until_ready mariadb mariadb_answers "$port"
+  [ ! -e "$sql" ] || { rm -f "$sql" && as_mariadb touch "$MARIADB_DATA/made"; }
+}
+
+mariadb_answers() {
+  MYSQL_PWD=$(cat "$DEV/mariadb.password") mariadb --no-defaults --protocol=tcp \
+    -h 127.0.0.1 -P "$1" -u admin -e 'SELECT 1'
 }
 
 # --- control and proxy -------------------------------------------------------------------------
@@ -202,7 +265,8 @@ start_control() {
     grep -oE 'tdb_sk_[A-Za-z0-9_-]+' <<<"$printed" | head -n 1 >"$DEV/control/api-key"
   fi
   start control as_own_session "$BIN/tenantsdb-control" run --data "$DEV/control" \
-    --listen "127.0.0.1:$CONTROL_PORT" --postgres-address "127.0.0.1:$PROXY_PORT"
+    --listen "127.0.0.1:$CONTROL_PORT" --postgres-address "127.0.0.1:$PROXY_PORT" \
+    --mariadb-address "127.0.0.1:$MARIADB_PORT"
   until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
 }
 
@@ -210,7 +274,8 @@ start_proxy() {
   [ -s "$DEV/certs/server.key" ] ||
     "$BIN/tenantsdb-proxy" dev-certs --dir "$DEV/certs" >>"$DEV/log/proxy.log"
   start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DEV/proxy" \
-    --postgres-listen "127.0.0.1:$PROXY_PORT" --admin-listen "127.0.0.1:$ADMIN_PORT" \
+    --postgres-listen "127.0.0.1:$PROXY_PORT" --mariadb-listen "127.0.0.1:$MARIADB_PORT" \
+    --admin-listen "127.0.0.1:$ADMIN_PORT" \
     --control-url "http://127.0.0.1:$CONTROL_PORT" \
     --proxy-token-file "$DEV/control/proxy-token" --proxy-id dev \
     --tls-cert "$DEV/certs/server.crt" --tls-key "$DEV/certs/server.key" \
@@ -223,21 +288,25 @@ write_env() {
   ln -sf "$BIN/tdb" "$DEV/bin/tdb"
   cat >"$DEV/env.new" <<ENV
 # Written by make dev. Use it with:  . $DEV/env
-export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT
+export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT TDB_MARIADB_ADDR=127.0.0.1:$MARIADB_PORT
 export TDB_CONFIG='$DEV/tdb/config.json'
-export TENANTSDB_DEV_POSTGRES_DATA='$POSTGRES_DATA'
+export TENANTSDB_DEV_POSTGRES_DATA='$POSTGRES_DATA' TENANTSDB_DEV_MARIADB_DATA='$MARIADB_DATA'
 case ":\$PATH:" in *":$DEV/bin:"*) ;; *) export PATH="$DEV/bin:\$PATH" ;; esac
 ENV
   mv "$DEV/env.new" "$DEV/env"
 }
 
+# register_server SERVER NAME ENGINE ADDRESS USER
 register_server() {
+  local server=$1 name=$2 engine=$3 address=$4 user=$5
   export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY
   TDB_API_KEY=$(cat "$DEV/control/api-key")
-  "$BIN/tdb" servers list --json | grep -qF "\"$POSTGRES_ADDRESS\"" && return 0
-  "$BIN/tdb" servers add --name local --engine PostgreSQL --address "$POSTGRES_ADDRESS" \
-    --user postgres --password-file "$DEV/postgres.password" >>"$DEV/log/control.log" ||
-    die 'the PostgreSQL server could not be registered with control'
+  if ! "$BIN/tdb" servers list --json | grep -qF "\"$address\""; then
+    "$BIN/tdb" servers add --name "$name" --engine "$engine" --address "$address" \
+      --user "$user" --password-file "$DEV/$server.password" >>"$DEV/log/control.log" ||
+      die "the $engine server could not be registered with control; its log is $DEV/log/control.log"
+  fi
+  touch "$DEV/$server.registered"
 }
 
 greet() {
@@ -245,10 +314,13 @@ greet() {
 
 TenantsDB is running.
 
-  applications   127.0.0.1:$PROXY_PORT  (PostgreSQL; TLS certificate authority: $DEV/certs/ca.crt)
+  applications   127.0.0.1:$PROXY_PORT  (PostgreSQL)
+                 127.0.0.1:$MARIADB_PORT  (MariaDB)
+                 TLS certificate authority: $DEV/certs/ca.crt
   REST           http://127.0.0.1:$CONTROL_PORT
   metrics        http://127.0.0.1:$ADMIN_PORT/metrics
-  database       $POSTGRES_ADDRESS  (data: $POSTGRES_DATA)
+  databases      $POSTGRES_ADDRESS  (PostgreSQL; data: $POSTGRES_DATA)
+                 $MARIADB_ADDRESS  (MariaDB; data: $MARIADB_DATA)
   API key        in $DEV/control/api-key
   logs           $DEV/log
 
@@ -271,10 +343,14 @@ if [ -z "$BIN" ]; then
   BIN=$(realpath "${CARGO_TARGET_DIR:-$ROOT/target}")/debug
 fi
 [ -n "$(postgres_bin)" ] || die 'there is no PostgreSQL 15 or later; run: scripts/install.sh dev'
+[ -n "$(mariadb_program mariadbd)" ] || die 'there is no MariaDB; run: scripts/install.sh dev'
+[ "$(id -u)" != 0 ] || id -u "$MARIADB_USER" >/dev/null 2>&1 ||
+  die "there is no user $MARIADB_USER to run MariaDB; run: scripts/install.sh dev"
+[ "$(id -u)" != 0 ] && MARIADB_AS= || MARIADB_AS=$MARIADB_USER
 
 umask 077
 mkdir -p "$DEV/log"
-# Searchable, so that PostgreSQL's user reaches its own folder; every secret below is a file or a
+# Searchable, so that the servers' users reach their own folders; every secret below is a file or a
 # folder that others cannot read.
 chmod 711 "$DEV"
 exec 9>>"$DEV/lock"
@@ -282,9 +358,11 @@ flock -n 9 || die "another make dev is running on $DEV: process $(cat "$DEV/lock
 echo $$ >"$DEV/lock"
 rm -f "$DEV/ready"
 
-choose_postgres_data
+POSTGRES_DATA=$(choose_data postgres PG_VERSION as_postgres)
+MARIADB_DATA=$(choose_data mariadb made as_mariadb)
 stop_leftovers
 need_port "$PROXY_PORT" 'the proxy' TENANTSDB_DEV_POSTGRES_PORT
+need_port "$MARIADB_PORT" "the proxy's door for MariaDB" TENANTSDB_DEV_MARIADB_PORT
 need_port "$CONTROL_PORT" 'control' TENANTSDB_DEV_CONTROL_PORT
 need_port "$ADMIN_PORT" "the proxy's admin interface" TENANTSDB_DEV_ADMIN_PORT
 
@@ -292,9 +370,11 @@ trap stop_all EXIT
 trap 'say; say stopping; exit 0' INT TERM HUP
 
 start_postgres
+start_mariadb
 start_control
 write_env
-register_server
+register_server postgres local PostgreSQL "$POSTGRES_ADDRESS" postgres
+register_server mariadb mariadb MySQL "$MARIADB_ADDRESS" admin
 start_proxy
 greet
 say ready

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
 # Installs what is missing for a task, says what it installs, and does nothing when all is there.
 #
-#   scripts/install.sh dev     PostgreSQL 15 or later (server and clients), a C compiler
-#   scripts/install.sh test    that, and a Python environment in .venv with pinned database drivers
+#   scripts/install.sh dev     PostgreSQL 15 or later and MariaDB (servers and clients), a C compiler
+#   scripts/install.sh test    that, MySQL, and pinned database drivers: Python's in .venv,
+#                              Node.js's in .node
 #   scripts/install.sh fuzz    a C compiler and cargo-fuzz
 #
 # Packages come from apt: as root directly, otherwise by sudo, otherwise the command is printed and
-# the exit code is 1. Everything else goes below the checkout or cargo's own folder.
+# the exit code is 1. Everything else goes below the checkout, cargo's own folder, or (MySQL, which
+# Debian's stable release has not) the user's cache. No database server is started by any of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/postgres.sh
+. scripts/mysql.sh
 
 say() { printf 'install: %s\n' "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
@@ -45,16 +48,37 @@ install_packages() {
     packages+=(postgresql postgresql-client)
     postgres=yes
   fi
+  # The core packages have the programs and nothing that starts at boot.
+  [ -n "$(mariadb_program mariadbd)" ] && command -v mariadb-install-db >/dev/null ||
+    packages+=(mariadb-server-core)
+  command -v mariadb >/dev/null && command -v mariadb-dump >/dev/null || packages+=(mariadb-client)
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
-  if [ "$1" = test ]; then
-    python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
-  fi
+  [ "$1" != test ] || packages+=($(missing_for_drivers))
   [ ${#packages[@]} = 0 ] && return
   [ $postgres = no ] || forbid_main_cluster
   apt_install "${packages[@]}"
   [ $postgres = no ] || as_root rm -f "$CREATECLUSTER_FILE"
   [ -n "$(postgres_bin)" ] ||
     die "PostgreSQL $POSTGRES_VERSION_MIN or later is needed; see https://www.postgresql.org/download/linux/debian/"
+}
+
+# mysqlclient, the Python driver, is built here against MariaDB's client library.
+missing_for_drivers() {
+  python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3 python3-venv
+  python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
+    echo python3-dev
+  command -v pkg-config >/dev/null || echo pkg-config
+  pkg-config --exists libmariadb 2>/dev/null || echo libmariadb-dev
+  command -v node >/dev/null && command -v npm >/dev/null || echo nodejs npm
+}
+
+# Root may not run a database server, and only MariaDB's full server package would make this user.
+make_mariadb_user() {
+  [ "$(id -u)" = 0 ] || return 0
+  id -u "$MARIADB_USER" >/dev/null 2>&1 && return 0
+  say "making the system user $MARIADB_USER, who runs MariaDB for root"
+  useradd --system --user-group --no-create-home --home-dir /nonexistent \
+    --shell /usr/sbin/nologin "$MARIADB_USER"
 }
 
 # The drivers that applications use, at the versions that the tests were written against.
@@ -67,6 +91,25 @@ install_python_clients() {
   cp "$want" "$stamp"
 }
 
+# npm installs beside the package.json that it reads: a copy of it outside of what git keeps.
+install_node_clients() {
+  local from=tests/clients/node stamp=.node/installed
+  if cmp -s "$from/package-lock.json" "$stamp"; then return; fi
+  say "installing Node.js database drivers into .node"
+  rm -rf .node
+  mkdir .node
+  cp "$from/package.json" "$from/package-lock.json" .node/
+  npm ci --prefix .node --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp "$from/package-lock.json" "$stamp"
+}
+
+# The only part that may be missing: the tests then say which of them did not run.
+install_mysql_if_to_be_had() {
+  local code=0
+  install_mysql || code=$?
+  [ $code = 0 ] || [ $code = $MYSQL_UNAVAILABLE ] || die "MySQL could not be unpacked (see above)"
+}
+
 install_cargo_fuzz() {
   command -v cc >/dev/null || apt_install gcc g++ libc6-dev
   cargo fuzz --version >/dev/null 2>&1 && return
@@ -77,8 +120,17 @@ install_cargo_fuzz() {
 
 command -v cargo >/dev/null || die "there is no cargo; install a Rust toolchain: https://rustup.rs"
 case "${1:-}" in
-  dev) install_packages dev ;;
-  test) install_packages test; install_python_clients ;;
+  dev)
+    install_packages dev
+    make_mariadb_user
+    ;;
+  test)
+    install_packages test
+    make_mariadb_user
+    install_python_clients
+    install_node_clients
+    install_mysql_if_to_be_had
+    ;;
   fuzz) install_cargo_fuzz ;;
   *) die "usage: scripts/install.sh dev | test | fuzz" ;;
 esac

@@ -7,14 +7,15 @@ use std::process::Command;
 
 use rustix::process::Signal;
 
+use crate::ports::{self, Doors};
 use crate::process::Process;
-use crate::{Api, Run, api, paths, ports};
+use crate::{Api, Run, api, paths};
 
 /// A control plane that can be stopped and started again with the same store.
 pub struct Control {
     process: Option<Process>,
     dir: PathBuf,
-    postgres_address: String,
+    doors: Doors,
     port: u16,
     /// The API key that `init` printed.
     pub api_key: String,
@@ -22,13 +23,13 @@ pub struct Control {
 }
 
 impl Control {
-    /// Makes a store in `dir` and starts control. Connection strings will name `postgres_address`.
+    /// Makes a store in `dir` and starts control. Connection strings will name `doors`.
     ///
     /// # Panics
     ///
     /// If it does not start.
     #[must_use]
-    pub fn start(dir: &Path, postgres_address: &str) -> Self {
+    pub fn start(dir: &Path, doors: Doors) -> Self {
         let mut init = Command::new(paths::program("tenantsdb-control"));
         let init = init.arg("init").arg("--data").arg(dir.join("control"));
         let printed = Run::of(init).out();
@@ -44,7 +45,7 @@ impl Control {
         let mut control = Self {
             process: None,
             dir: dir.to_owned(),
-            postgres_address: postgres_address.to_owned(),
+            doors,
             port: ports::free(),
             api_key: word("tdb_sk_"),
             proxy_token,
@@ -65,7 +66,9 @@ impl Control {
             .arg("--data")
             .arg(self.dir.join("control"));
         command.args(["--listen", &self.address()]);
-        command.args(["--postgres-address", &self.postgres_address]);
+        command.args(["--postgres-address", &Doors::address(self.doors.postgres)]);
+        command.args(["--mariadb-address", &Doors::address(self.doors.mariadb)]);
+        command.args(["--mysql-address", &Doors::address(self.doors.mysql)]);
         let mut process = Process::spawn("control", &self.dir, &mut command);
         let ready = format!("{}/readyz", self.url());
         process.wait_ready(|| api::status_of(&ready).filter(|status| *status == 200));
@@ -92,6 +95,12 @@ impl Control {
     #[must_use]
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Where the first proxy listens, whose addresses connection strings name.
+    #[must_use]
+    pub fn doors(&self) -> Doors {
+        self.doors
     }
 
     /// `http://host:port`

@@ -1,22 +1,26 @@
 //! All parts together: a database server, control, and proxies, with the server registered.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::control::Control;
-use crate::postgres::{ADMIN, ADMIN_PASSWORD, Postgres};
+use crate::mysql::{self, Flavour};
+use crate::ports::Doors;
+use crate::postgres::{self, Postgres};
 use crate::proxy::Proxy;
-use crate::{Api, Database, Tdb, paths, ports};
+use crate::{Api, Database, Tdb, paths};
 
-/// A whole TenantsDB of one test's own. Fields are dropped in the order of a real stop.
-pub struct Fleet {
+/// A whole TenantsDB of one test's own, on a PostgreSQL server or on one of MySQL's kind. Fields
+/// are dropped in the order of a real stop.
+pub struct Fleet<S = Postgres> {
     /// In the order of their names, `proxy-1` first.
     pub proxies: Vec<Proxy>,
     /// The control plane.
     pub control: Control,
     /// The database server that holds workspaces and tenants.
-    pub postgres: Postgres,
+    pub server: S,
     /// The command line with the fleet's API key.
     pub tdb: Tdb,
     /// The REST interface with the fleet's API key.
@@ -24,40 +28,46 @@ pub struct Fleet {
     dir: Scratch,
 }
 
-impl Fleet {
-    /// Starts everything. `test` names the folder of its logs.
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn start(test: &str, proxies: usize) -> Self {
-        let dir = Scratch(paths::scratch(test));
-        let postgres = Postgres::start(dir.path());
-        let proxy_ports: Vec<u16> = (0..proxies.max(1)).map(|_| ports::free()).collect();
-        let first = format!("127.0.0.1:{}", proxy_ports[0]);
-        let control = Control::start(dir.path(), &first);
+/// A fleet on MariaDB or MySQL.
+pub type MySqlFleet = Fleet<Arc<mysql::Server>>;
+
+/// Who registers a database server, and where control and the proxies find it.
+struct Registration {
+    engine: &'static str,
+    address: String,
+    user: &'static str,
+    password: &'static str,
+}
+
+impl<S> Fleet<S> {
+    fn assemble(dir: Scratch, proxies: usize, server: S, registration: &Registration) -> Self {
+        let doors: Vec<Doors> = (0..proxies.max(1)).map(|_| Doors::free()).collect();
+        let control = Control::start(dir.path(), doors[0]);
         let start =
-            |(n, port)| Proxy::start(dir.path(), &format!("proxy-{}", n + 1), port, &control);
-        let proxies = proxy_ports.into_iter().take(proxies).enumerate();
+            |(n, doors)| Proxy::start(dir.path(), &format!("proxy-{}", n + 1), doors, &control);
+        let proxies = doors.into_iter().take(proxies).enumerate();
         let proxies = proxies.map(start).collect();
-        let api = control.api();
-        let server = json!({
-            "name": "main",
-            "engine": "PostgreSQL",
-            "address": postgres.address(),
-            "user": ADMIN,
-            "password": ADMIN_PASSWORD,
-        });
-        let _ = api.post("/v1/servers", &server).expect(201);
-        Self {
+        let fleet = Self {
             proxies,
             tdb: Tdb::new(&control.url(), &control.api_key, &dir.path().join("home")),
-            api,
+            api: control.api(),
             control,
-            postgres,
+            server,
             dir,
-        }
+        };
+        fleet.register("main", registration);
+        fleet
+    }
+
+    fn register(&self, name: &str, registration: &Registration) {
+        let server = json!({
+            "name": name,
+            "engine": registration.engine,
+            "address": registration.address,
+            "user": registration.user,
+            "password": registration.password,
+        });
+        let _ = self.api.post("/v1/servers", &server).expect(201);
     }
 
     /// The folder of logs and data; goes with the fleet unless its test failed.
@@ -66,38 +76,17 @@ impl Fleet {
         self.dir.path()
     }
 
-    /// Makes a workspace.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses.
-    #[must_use]
+    /// Makes a workspace; its connection string.
     #[track_caller]
-    pub fn workspace(&self, name: &str) -> Database {
-        let body = json!({"name": name, "engine": "PostgreSQL"});
+    fn make_workspace(&self, name: &str, engine: &str) -> Value {
+        let body = json!({"name": name, "engine": engine});
         let made = self.api.post("/v1/workspaces", &body).expect(201);
-        Database::issued(&made["connection_string"])
+        made["connection_string"].clone()
     }
 
-    /// Makes a tenant.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses, or if a proxy did not get the route in time.
-    #[must_use]
+    /// Makes a tenant; the connection string of its new database.
     #[track_caller]
-    pub fn tenant(&self, blueprint: &str, name: &str) -> Database {
-        self.tenant_with(&json!({"name": name, "blueprint": blueprint}))
-    }
-
-    /// Makes a tenant with more than a name.
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::tenant`].
-    #[must_use]
-    #[track_caller]
-    pub fn tenant_with(&self, body: &Value) -> Database {
+    fn make_tenant(&self, body: &Value) -> Value {
         let made = self.api.post("/v1/tenants", body).expect(201);
         assert_eq!(made["routed"], true, "{made:#}");
         // A tenant may have databases of other blueprints already.
@@ -105,7 +94,7 @@ impl Fleet {
         let new = databases
             .iter()
             .find(|d| d["blueprint"] == body["blueprint"]);
-        Database::issued(&new.expect("the new database")["connection_string"])
+        new.expect("the new database")["connection_string"].clone()
     }
 
     /// What the workspace has and some tenant lacks: `(version, statement)` in order.
@@ -147,6 +136,149 @@ impl Fleet {
             let status = now["status"].as_str().unwrap_or_default();
             (status == "completed" || status == "failed").then_some(now)
         })
+    }
+}
+
+impl Fleet {
+    /// Starts everything on a PostgreSQL server. `test` names the folder of its logs.
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn start(test: &str, proxies: usize) -> Self {
+        let dir = Scratch(paths::scratch(test));
+        let server = Postgres::start(dir.path());
+        let registration = Registration {
+            engine: "PostgreSQL",
+            address: server.address(),
+            user: postgres::ADMIN,
+            password: postgres::ADMIN_PASSWORD,
+        };
+        Self::assemble(dir, proxies, server, &registration)
+    }
+
+    /// Makes a workspace.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses.
+    #[must_use]
+    #[track_caller]
+    pub fn workspace(&self, name: &str) -> Database {
+        Database::issued(&self.make_workspace(name, "PostgreSQL"))
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses, or if a proxy did not get the route in time.
+    #[must_use]
+    #[track_caller]
+    pub fn tenant(&self, blueprint: &str, name: &str) -> Database {
+        self.tenant_with(&json!({"name": name, "blueprint": blueprint}))
+    }
+
+    /// Makes a tenant with more than a name.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::tenant`].
+    #[must_use]
+    #[track_caller]
+    pub fn tenant_with(&self, body: &Value) -> Database {
+        Database::issued(&self.make_tenant(body))
+    }
+}
+
+impl MySqlFleet {
+    /// Starts control and proxies on the server that the tests of this process share. Names of
+    /// blueprints have to differ between tests: [`mysql::blueprint`].
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn shared(test: &str, flavour: Flavour, proxies: usize) -> Self {
+        Self::on(test, mysql::Server::shared(flavour), proxies)
+    }
+
+    /// Starts everything, with a server of this test's own.
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn own(test: &str, flavour: Flavour, proxies: usize) -> Self {
+        let dir = paths::scratch(&format!("{test}-{}-server", flavour.name()));
+        Self::on(test, mysql::Server::start(flavour, &dir), proxies)
+    }
+
+    /// Starts control and proxies on a server.
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn on(test: &str, server: Arc<mysql::Server>, proxies: usize) -> Self {
+        let address = server.address();
+        Self::through(test, server, proxies, address)
+    }
+
+    /// Starts control and proxies that reach the server at another address than its own.
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn through(
+        test: &str,
+        server: Arc<mysql::Server>,
+        proxies: usize,
+        address: String,
+    ) -> Self {
+        let dir = Scratch(paths::scratch(&format!("{test}-{}", server.flavour.name())));
+        let registration = Registration {
+            engine: "MySQL",
+            address,
+            user: mysql::server::ADMIN,
+            password: mysql::server::ADMIN_PASSWORD,
+        };
+        Self::assemble(dir, proxies, server, &registration)
+    }
+
+    /// Makes a workspace.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses.
+    #[must_use]
+    #[track_caller]
+    pub fn workspace(&self, name: &str) -> mysql::Database {
+        mysql::Database::issued(&self.make_workspace(name, "MySQL"))
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses, or if a proxy did not get the route in time.
+    #[must_use]
+    #[track_caller]
+    pub fn tenant(&self, blueprint: &str, name: &str) -> mysql::Database {
+        self.tenant_with(&json!({"name": name, "blueprint": blueprint}))
+    }
+
+    /// Makes a tenant with more than a name.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::tenant`].
+    #[must_use]
+    #[track_caller]
+    pub fn tenant_with(&self, body: &Value) -> mysql::Database {
+        mysql::Database::issued(&self.make_tenant(body))
     }
 }
 

@@ -15,12 +15,13 @@
 //!
 //! What is started ends with the test, also when the test process is killed ([`guard`]). The logs
 //! of a test that failed stay where its output says. A missing program fails the test with the
-//! command that installs it; nothing is skipped.
+//! command that installs it; nothing is skipped but what needs Oracle's MySQL where that cannot be
+//! had, and that is said and counted ([`mysql`]).
 //!
 //! - [`paths`], [`ports`], [`wait`], [`run`]: where things are, free ports, deadlines, commands.
 //! - [`guard`], [`process`]: child processes that cannot outlive the tests.
-//! - [`postgres`], [`control`], [`proxy`], [`fleet`]: the parts and the whole.
-//! - [`tdb`], [`api`], [`database`], [`python`], [`dump`], [`wire`]: clients.
+//! - [`postgres`], [`mysql`], [`control`], [`proxy`], [`fleet`]: the parts and the whole.
+//! - [`tdb`], [`api`], [`database`], [`python`], [`node`], [`dump`], [`wire`]: clients.
 
 #![allow(
     clippy::disallowed_methods,
@@ -38,6 +39,8 @@ pub mod database;
 pub mod dump;
 pub mod fleet;
 pub mod guard;
+pub mod mysql;
+pub mod node;
 pub mod paths;
 pub mod ports;
 pub mod postgres;
@@ -51,6 +54,6 @@ pub mod wire;
 
 pub use api::Api;
 pub use database::Database;
-pub use fleet::Fleet;
+pub use fleet::{Fleet, MySqlFleet};
 pub use run::Run;
 pub use tdb::Tdb;

@@ -27,3 +27,32 @@ pub fn free() -> u16 {
     }
     panic!("no free port from {FIRST} on");
 }
+
+/// Where a proxy listens, on 127.0.0.1: one port for each kind of client.
+#[derive(Clone, Copy, Debug)]
+pub struct Doors {
+    /// PostgreSQL.
+    pub postgres: u16,
+    /// Clients that expect MariaDB's greeting.
+    pub mariadb: u16,
+    /// Clients that expect MySQL's greeting.
+    pub mysql: u16,
+}
+
+impl Doors {
+    /// Free ports.
+    #[must_use]
+    pub fn free() -> Self {
+        Self {
+            postgres: free(),
+            mariadb: free(),
+            mysql: free(),
+        }
+    }
+
+    /// `host:port` of a door.
+    #[must_use]
+    pub fn address(port: u16) -> String {
+        format!("127.0.0.1:{port}")
+    }
+}

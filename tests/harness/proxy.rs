@@ -6,8 +6,10 @@ use std::process::{Command, ExitStatus};
 use rustix::process::Signal;
 
 use crate::control::Control;
+use crate::mysql::Flavour;
+use crate::ports::{self, Doors};
 use crate::process::Process;
-use crate::{Run, api, paths, ports};
+use crate::{Run, api, paths};
 
 /// Flags that all proxies of the tests are started with: two threads are enough to meet on, and a
 /// handshake that hangs is cut off within the patience of a test.
@@ -20,8 +22,7 @@ pub struct Proxy {
     dir: PathBuf,
     control_url: String,
     proxy_token: PathBuf,
-    /// Where PostgreSQL clients connect to, on 127.0.0.1.
-    pub port: u16,
+    doors: Doors,
     admin_port: u16,
 }
 
@@ -32,7 +33,22 @@ impl Proxy {
     ///
     /// If it does not start.
     #[must_use]
-    pub fn start(dir: &Path, name: &str, port: u16, control: &Control) -> Self {
+    pub fn start(dir: &Path, name: &str, doors: Doors, control: &Control) -> Self {
+        Self::start_at(dir, name, doors, (control, &control.url()))
+    }
+
+    /// Starts a proxy that reaches `control` at another address than control's own.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start.
+    #[must_use]
+    pub fn start_at(
+        dir: &Path,
+        name: &str,
+        doors: Doors,
+        (control, url): (&Control, &str),
+    ) -> Self {
         let certs = dir.join("certs");
         if !certs.is_dir() {
             let mut command = Command::new(paths::program("tenantsdb-proxy"));
@@ -43,9 +59,9 @@ impl Proxy {
             process: None,
             name: name.to_owned(),
             dir: dir.to_owned(),
-            control_url: control.url(),
+            control_url: url.to_owned(),
             proxy_token: control.proxy_token_file().to_owned(),
-            port,
+            doors,
             admin_port: ports::free(),
         };
         proxy.resume();
@@ -63,6 +79,8 @@ impl Proxy {
         command
             .args(["run", "--proxy-id", &self.name])
             .args(["--postgres-listen", &self.address()])
+            .args(["--mariadb-listen", &self.mysql_address(Flavour::MariaDb)])
+            .args(["--mysql-listen", &self.mysql_address(Flavour::MySql)])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
             .args(["--control-url", &self.control_url])
             .arg("--proxy-token-file")
@@ -98,7 +116,26 @@ impl Proxy {
     /// `host:port` for PostgreSQL clients.
     #[must_use]
     pub fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        Doors::address(self.doors.postgres)
+    }
+
+    /// `host:port` for MariaDB or MySQL clients.
+    #[must_use]
+    pub fn mysql_address(&self, flavour: Flavour) -> String {
+        Doors::address(match flavour {
+            Flavour::MariaDb => self.doors.mariadb,
+            Flavour::MySql => self.doors.mysql,
+        })
+    }
+
+    /// The process id.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.as_ref().expect("it is running").id()
     }
 
     /// Address of the admin interface: `/metrics`, `/healthz`, `/readyz`.

@@ -108,7 +108,7 @@ fn ctrl_c_in_psql_ends_the_query_and_not_the_session() {
 
 /// Waits until the tenant's `pg_sleep` is running on the server.
 fn wait_for_sleep(fleet: &Fleet) {
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     let sql = "SELECT 1 FROM pg_stat_activity
                WHERE usename = 'myapp__acme' AND state = 'active' AND query LIKE '%pg_sleep%'";
     wait::until("the query to run", || admin.query_opt(sql, &[]).unwrap());
@@ -215,7 +215,7 @@ fn a_tenants_own_dump_holds_schema_and_data() {
         assert_eq!(dumped.matches("xxxx\n").count(), 5000);
     }
     // What the tenant dumps of its schema is what the admin dumps.
-    let admin = tenant.fleet.postgres.admin_url(&tenant.database.name);
+    let admin = tenant.fleet.server.admin_url(&tenant.database.name);
     assert_eq!(dump::schema(&tenant.database.url()), dump::schema(&admin));
 }
 

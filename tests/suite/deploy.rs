@@ -47,7 +47,7 @@ fn make_tenants(fleet: &Fleet) {
 
 fn admin_in_broken(fleet: &Fleet, sql: &str) {
     for n in BROKEN {
-        let mut admin = fleet.postgres.admin(&format!("myapp__{}", name(n)));
+        let mut admin = fleet.server.admin(&format!("myapp__{}", name(n)));
         admin.batch_execute(sql).unwrap();
     }
 }
@@ -126,7 +126,7 @@ fn versions_everywhere(fleet: &Fleet) -> Vec<i32> {
     let mut first = None;
     for n in 0..TENANTS {
         let database = format!("myapp__{}", name(n));
-        let mut admin = fleet.postgres.admin(&database);
+        let mut admin = fleet.server.admin(&database);
         let rows = admin
             .query(
                 "SELECT ordinal FROM tenantsdb.version ORDER BY ordinal",

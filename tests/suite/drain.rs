@@ -12,13 +12,13 @@ fn a_query_under_way_gets_its_answer_before_the_proxy_ends() {
     let tenant = fleet.tenant("myapp", "acme");
     let busy = tenant.clone();
     let mut idle = tenant.connect();
-    let mut admin = fleet.postgres.admin("myapp__acme");
+    let mut admin = fleet.server.admin("myapp__acme");
     admin.batch_execute("BEGIN; LOCK TABLE users").unwrap();
     // psql, because it gives what was answered even if the end of the session comes right behind
     // it.
     let working = thread::spawn(move || busy.psql("SELECT count(*) FROM users"));
     // Another connection: what it sees of sessions stands still in a transaction.
-    let mut watcher = fleet.postgres.admin("postgres");
+    let mut watcher = fleet.server.admin("postgres");
     wait::until("the query to wait for the lock", || {
         let sql = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
         watcher.query_opt(sql, &[]).unwrap()

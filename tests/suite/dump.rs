@@ -43,7 +43,7 @@ fn deploy(fleet: &Fleet) {
 }
 
 fn schema(fleet: &Fleet, database: &Database) -> String {
-    dump::schema(&fleet.postgres.admin_url(&database.name))
+    dump::schema(&fleet.server.admin_url(&database.name))
 }
 
 fn first_difference(expected: &str, found: &str) -> String {

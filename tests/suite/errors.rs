@@ -49,7 +49,7 @@ fn logins_that_fail_say_why_and_no_more() {
     acme.psql("SELECT 1").ok();
 
     // The role's own password was changed behind control's back.
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     let sql = "ALTER ROLE myapp__acme PASSWORD 'changed';
                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE usename = 'myapp__acme'";
@@ -61,10 +61,10 @@ fn logins_that_fail_say_why_and_no_more() {
     let remedy = "tdb credentials rotate myapp__acme";
     assert!(failure.contains(remedy), "{failure}");
 
-    fleet.postgres.stop();
+    fleet.server.stop();
     let (state, text) = acme.refused();
     assert_eq!(state, "08006", "{text}");
-    fleet.postgres.resume();
+    fleet.server.resume();
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn the_server_coming_back_is_all_it_takes() {
     let (mut fleet, acme) = fleet_with_tenant("errors_server");
     let mut session = acme.connect();
     session.batch_execute("SELECT 1").unwrap();
-    fleet.postgres.stop();
+    fleet.server.stop();
     assert!(session.batch_execute("SELECT 1").is_err());
     assert_eq!(acme.refused().0, "08006");
-    fleet.postgres.resume();
+    fleet.server.resume();
     // No connection of before is handed out.
     for _ in 0..4 {
         acme.psql("SELECT count(*) FROM users").ok();
@@ -147,7 +147,7 @@ fn rest_errors_are_problem_documents_with_stable_codes() {
                       "user": "postgres", "password": "x"});
     api.post("/v1/servers", &body)
         .problem(503, "server_unreachable");
-    let address = format!("localhost:{}", fleet.postgres.port);
+    let address = format!("localhost:{}", fleet.server.port);
     let body = json!({"name": "second", "engine": "PostgreSQL", "address": address,
                       "user": "postgres", "password": "wrong"});
     api.post("/v1/servers", &body)

@@ -25,7 +25,7 @@ fn no_other_database_can_be_entered() {
     other.psql("CREATE TABLE a (id int)").ok();
     let _ = fleet.tenant("other", "acme");
 
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     let names = admin.query("SELECT datname FROM pg_database", &[]).unwrap();
     let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
     let kinds = [
@@ -43,21 +43,21 @@ fn no_other_database_can_be_entered() {
         let entry = acme.in_database(name);
         assert_eq!(entry.refused().0, "28P01", "{name}");
         // At the server: no privilege to connect (42501), or nobody may (55000).
-        let (state, text) = entry.at(&fleet.postgres.address()).refused();
+        let (state, text) = entry.at(&fleet.server.address()).refused();
         assert!(
             state == "42501" || state == "55000",
             "{name}: {state} {text}"
         );
     }
     acme.psql("SELECT 1").ok();
-    acme.at(&fleet.postgres.address()).psql("SELECT 1").ok();
+    acme.at(&fleet.server.address()).psql("SELECT 1").ok();
 }
 
 #[test]
 fn a_tenant_that_is_being_created_cannot_be_entered() {
     let (fleet, _) = fleet_with_workspace("isolation_create");
     let acme = fleet.tenant("myapp", "acme");
-    let direct = acme.at(&fleet.postgres.address());
+    let direct = acme.at(&fleet.server.address());
     let (done, tries) = (AtomicBool::new(false), AtomicU32::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {
@@ -91,8 +91,8 @@ fn a_tenant_uses_its_data_and_not_its_schema() {
     acme.psql("TRUNCATE users").ok();
     acme.psql("CREATE TEMP TABLE scratch (id int)").ok();
     // Somebody for it to try and end.
-    let _admin = fleet.postgres.admin("postgres");
-    for address in [&acme.address, &fleet.postgres.address()] {
+    let _admin = fleet.server.admin("postgres");
+    for address in [&acme.address, &fleet.server.address()] {
         let mut client = acme.at(address).connect();
         for ddl in [
             "CREATE TABLE mine (id int)",
@@ -124,7 +124,7 @@ fn allow_ddl_lifts_it_for_one_tenant_and_one_database() {
         .ok();
     // Again on a connection that was reset.
     acme.psql("INSERT INTO own VALUES (1); DROP TABLE own").ok();
-    let address = fleet.postgres.address();
+    let address = fleet.server.address();
     let (state, _) = acme.at(&address).in_database(&globex.name).refused();
     assert_eq!(state, "42501");
     let refused = globex.psql("CREATE TABLE own (id int)").error();
@@ -134,7 +134,7 @@ fn allow_ddl_lifts_it_for_one_tenant_and_one_database() {
 /// What an attack would have changed, if any gained something.
 #[track_caller]
 fn nothing_was_gained(fleet: &Fleet) {
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     let sql = "SELECT rolname FROM pg_roles WHERE rolname <> 'postgres'
                AND (rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls OR rolreplication
                     OR rolname = 'gained')
@@ -226,7 +226,7 @@ fn captured_ddl_gains_nothing_where_it_is_replayed() {
 fn the_ledger_cannot_be_forged_or_silenced() {
     let (fleet, workspace) = fleet_with_workspace("isolation_ledger");
     let pending = fleet.pending("myapp");
-    for address in [&workspace.address, &fleet.postgres.address()] {
+    for address in [&workspace.address, &fleet.server.address()] {
         let mut client = workspace.at(address).connect();
         for sql in [
             "INSERT INTO tenantsdb.ledger (tag) VALUES ('CREATE TABLE')",
@@ -375,7 +375,7 @@ fn a_deployment_gives_one_tenant_no_way_into_another() {
     assert_eq!(acme.psql("SELECT count(*) FROM met").out(), "0");
 
     // Whoever it met and whatever it changed: no login of the server takes that password elsewhere.
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     let roles = admin
         .query("SELECT rolname FROM pg_roles WHERE rolcanlogin", &[])
         .unwrap();
@@ -383,7 +383,7 @@ fn a_deployment_gives_one_tenant_no_way_into_another() {
         let stolen = Database {
             user: role,
             password: "stolen".to_owned(),
-            address: fleet.postgres.address(),
+            address: fleet.server.address(),
             name: globex.name.clone(),
         };
         let (state, text) = stolen.refused();

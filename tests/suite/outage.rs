@@ -120,7 +120,7 @@ fn rotation_and_suspension_hold_on_every_proxy_when_they_return() {
         );
     }
     // Neither does the server itself let the login in.
-    let (state, _) = new.at(&fleet.postgres.address()).refused();
+    let (state, _) = new.at(&fleet.server.address()).refused();
     assert_eq!(state, "28000");
 
     let resumed = fleet.api.post("/v1/tenants/acme/resume", &json!({}));
@@ -146,7 +146,7 @@ fn deleting_a_tenant_closes_its_route_and_frees_its_name() {
     for proxy in &fleet.proxies {
         assert_eq!(tenant.at(&proxy.address()).refused().0, "28P01");
     }
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     let sql = "SELECT (SELECT count(*) FROM pg_database WHERE datname = 'myapp__acme')
                     + (SELECT count(*) FROM pg_roles WHERE rolname = 'myapp__acme')";
     assert_eq!(admin.query_one(sql, &[]).unwrap().get::<_, i64>(0), 0);

@@ -62,7 +62,7 @@ fn nothing_of_a_session_is_seen_by_the_next() {
     let mut backends = HashSet::new();
     for (trace, look) in TRACES {
         let seen = |database: &Database| database.psql(look).stdout;
-        let expected = seen(&tenant.at(&fleet.postgres.address()));
+        let expected = seen(&tenant.at(&fleet.server.address()));
         // Some traces are refused to a tenant, and then there is nothing to leave.
         let _ = tenant.psql(trace);
         for _ in 0..3 {
@@ -102,7 +102,7 @@ fn a_session_left_in_the_middle_leaves_nothing_open() {
     let running = tenant.psql_command();
     abandon_running_query(running);
     assert_eq!(tenant.psql("SELECT count(*) FROM users").out(), "0");
-    let mut admin = fleet.postgres.admin("postgres");
+    let mut admin = fleet.server.admin("postgres");
     tenantsdb_tests::wait::until("the abandoned query to end", || {
         let sql = "SELECT count(*) FROM pg_stat_activity
                    WHERE usename = 'myapp__acme' AND state <> 'idle'";

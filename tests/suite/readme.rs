@@ -19,7 +19,7 @@ use tenantsdb_tests::{Run, paths, ports, wait};
 /// `make dev` in a folder of its own.
 struct Dev {
     folder: PathBuf,
-    ports: [u16; 3],
+    ports: [u16; 4],
     process: Option<Process>,
     /// The parts run in sessions of their own, out of reach of whoever kills `make`.
     _guard: Guard,
@@ -33,7 +33,7 @@ impl Dev {
         Self {
             _guard: Guard::new(script, &[folder.to_str().unwrap()]),
             folder,
-            ports: [ports::free(), ports::free(), ports::free()],
+            ports: std::array::from_fn(|_| ports::free()),
             process: None,
         }
     }
@@ -50,7 +50,8 @@ impl Dev {
             .env("TENANTSDB_DEV_BIN", paths::build_output())
             .env("TENANTSDB_DEV_POSTGRES_PORT", self.ports[0].to_string())
             .env("TENANTSDB_DEV_CONTROL_PORT", self.ports[1].to_string())
-            .env("TENANTSDB_DEV_ADMIN_PORT", self.ports[2].to_string());
+            .env("TENANTSDB_DEV_ADMIN_PORT", self.ports[2].to_string())
+            .env("TENANTSDB_DEV_MARIADB_PORT", self.ports[3].to_string());
         command
     }
 
@@ -90,13 +91,13 @@ impl Dev {
         Run::of(&mut command)
     }
 
-    /// Process ids of PostgreSQL, control and proxy.
+    /// Process ids of PostgreSQL, control, proxy and MariaDB.
     fn parts(&self) -> Vec<u32> {
         let id = |name: &str| {
             let file = self.state().join(format!("{name}.pid"));
             fs::read_to_string(file).unwrap().trim().parse().unwrap()
         };
-        ["postgres", "control", "proxy"].map(id).to_vec()
+        ["postgres", "control", "proxy", "mariadb"].map(id).to_vec()
     }
 }
 
@@ -105,7 +106,7 @@ impl Drop for Dev {
         if self.process.is_some() {
             self.stop();
         }
-        for file in ["proxy.pid", "control.pid", "postgres.pid"] {
+        for file in ["proxy.pid", "control.pid", "mariadb.pid", "postgres.pid"] {
             if let Ok(pid) = fs::read_to_string(self.state().join(file)) {
                 let _ = Run::of(Command::new("kill").args(["-9", pid.trim()]));
             }
@@ -205,9 +206,21 @@ fn the_walk_of_the_readme_works_as_printed() {
             );
         }
     }
+    for tenant in ["acme", "globex", "initech"] {
+        let script = format!(". .dev/env; tdb connect shop__{tenant} -- -NBe 'DESCRIBE users'");
+        let columns = dev.bash(&script).out();
+        assert!(
+            columns.contains("phone\tvarchar(40)"),
+            "{tenant}: {columns}"
+        );
+    }
+    let rows = dev.bash(". .dev/env; tdb connect shop__globex -- -NBe 'SELECT email FROM users'");
+    assert_eq!(rows.out(), "ada@globex.example");
     let status = dev.bash(". .dev/env; tdb deployments list --json").out();
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    assert_eq!(status["items"][0]["completed"], 2, "{status:#}");
+    for n in 0..2 {
+        assert_eq!(status["items"][n]["completed"], 2, "{status:#}");
+    }
 }
 
 #[test]
@@ -217,8 +230,13 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
     let create = ". .dev/env
         tdb workspaces create --name myapp --database PostgreSQL
         tdb connect myapp_dev -- -c 'CREATE TABLE kept (id int)'
-        tdb tenants create --name acme --blueprint myapp";
+        tdb tenants create --name acme --blueprint myapp
+        tdb workspaces create --name shop --database MySQL
+        tdb connect shop_dev -- -e 'CREATE TABLE kept (id int)'
+        tdb tenants create --name acme --blueprint shop";
     dev.bash(create).ok();
+    let look = ". .dev/env; tdb connect myapp__acme -- -c 'SELECT * FROM kept'
+        tdb connect shop__acme -- -e 'SELECT * FROM kept'";
     let env = fs::read_to_string(dev.state().join("env")).unwrap();
     let parts = dev.parts();
     assert!(parts.iter().all(|pid| alive(*pid)));
@@ -227,6 +245,7 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
         "control/api-key",
         "control/proxy-token",
         "postgres.password",
+        "mariadb.password",
     ] {
         let mode = fs::metadata(dev.state().join(secret))
             .unwrap()
@@ -249,8 +268,7 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
 
     dev.start();
     assert_eq!(fs::read_to_string(dev.state().join("env")).unwrap(), env);
-    dev.bash(". .dev/env; tdb connect myapp__acme -- -c 'SELECT * FROM kept'")
-        .ok();
+    dev.bash(look).ok();
 
     // Killed without a chance to clean up: the next run ends what was left and goes on.
     let parts = dev.parts();
@@ -260,8 +278,7 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
     assert!(parts.iter().all(|pid| alive(*pid)));
     dev.start();
     assert!(!parts.iter().any(|pid| alive(*pid)), "{parts:?}");
-    dev.bash(". .dev/env; tdb connect myapp__acme -- -c 'SELECT * FROM kept'")
-        .ok();
+    dev.bash(look).ok();
 
     // A part that dies is named, with its log, and ends the rest.
     let parts = dev.parts();
@@ -281,22 +298,29 @@ fn make_dev_keeps_databases_where_their_server_can_reach_them() {
     fs::set_permissions(&dev.folder, closed).unwrap();
     for _ in 0..2 {
         dev.start();
-        let data = dev
-            .bash(". .dev/env; echo \"$TENANTSDB_DEV_POSTGRES_DATA\"")
-            .out();
-        // Root's closed folders are closed to the server's user; one's own are not.
-        let moved = rustix::process::geteuid().is_root();
-        let elsewhere = !Path::new(&data).starts_with(&dev.folder);
-        assert_eq!(elsewhere, moved, "{data}");
-        assert!(Path::new(&data).join("PG_VERSION").exists(), "{data}");
+        for (server, made) in [("POSTGRES", "PG_VERSION"), ("MARIADB", "made")] {
+            let show = format!(". .dev/env; echo \"$TENANTSDB_DEV_{server}_DATA\"");
+            let data = dev.bash(&show).out();
+            // Root's closed folders are closed to the server's user; one's own are not.
+            let moved = rustix::process::geteuid().is_root();
+            let elsewhere = !Path::new(&data).starts_with(&dev.folder);
+            assert_eq!(elsewhere, moved, "{data}");
+            // Its user may be the only one to look into it.
+            let mut look = Command::new("ls");
+            Run::of(look.arg(Path::new(&data).join(made))).ok();
+        }
         dev.bash(". .dev/env; tdb servers list").ok();
         dev.stop();
     }
-    let data = fs::read_to_string(dev.state().join("postgres.path")).unwrap();
-    let data = Path::new(data.trim());
-    if !data.starts_with(&dev.folder) {
-        fs::remove_dir_all(data.parent().unwrap()).unwrap();
-    }
+    let data = ["mariadb.path", "postgres.path"].map(|file| {
+        let data = fs::read_to_string(dev.state().join(file)).unwrap();
+        let data = PathBuf::from(data.trim());
+        if !data.starts_with(&dev.folder) {
+            fs::remove_dir_all(data.parent().unwrap()).unwrap();
+        }
+        data
+    });
+    let data = &data[1];
     // The temporary directory was emptied, as a restart of the machine does.
     let _ = fs::remove_dir_all(data);
     let error = Run::of(&mut dev.command()).error();

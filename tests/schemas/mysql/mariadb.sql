@@ -1,0 +1,11 @@
+-- What only MariaDB has.
+CREATE SEQUENCE invoice_number START WITH 1000 INCREMENT BY 7;
+CREATE TABLE invoices (
+  id BIGINT NOT NULL DEFAULT NEXTVAL(invoice_number) PRIMARY KEY,
+  key_of UUID DEFAULT UUID(),
+  address INET6,
+  hidden INT INVISIBLE DEFAULT 0
+);
+CREATE TABLE prices (
+  product INT PRIMARY KEY, price DECIMAL(12,2)
+) WITH SYSTEM VERSIONING;
