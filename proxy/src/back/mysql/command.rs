@@ -18,10 +18,12 @@ const OK: u8 = 0x00;
 const EOF: u8 = 0xfe;
 
 /// What a statement depends on besides its text, in the order of [`Connection::read_context`].
-/// As bytes, which the session's character set for results does not touch.
+/// As bytes, which the session's character set for results does not touch. Switches as numbers:
+/// as text MariaDB has `ON` where MySQL has `1`.
 const CONTEXT: &str = "SELECT CAST(@@sql_mode AS BINARY), CAST(@@character_set_client AS BINARY), \
-    CAST(@@collation_connection AS BINARY), CAST(@@foreign_key_checks AS BINARY), \
-    CAST(@@default_storage_engine AS BINARY), CAST(@@explicit_defaults_for_timestamp AS BINARY)";
+    CAST(@@collation_connection AS BINARY), CAST(@@foreign_key_checks + 0 AS BINARY), \
+    CAST(@@default_storage_engine AS BINARY), \
+    CAST(@@explicit_defaults_for_timestamp + 0 AS BINARY)";
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Makes the session as it was after its login: variables, temporary tables, locks, prepared
