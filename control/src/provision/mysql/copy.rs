@@ -1,6 +1,7 @@
 //! A schema's objects made again in an empty one, with the rows that belong to them.
 
 use super::connect::{Fault, MySql, STATEMENT_TIMEOUT, Session, refused, text};
+use super::normal::as_sent;
 use super::quote::{ident, literal};
 use super::schema::{Kind, Object, Schema};
 use super::session;
@@ -177,7 +178,18 @@ async fn make(session: &mut Session, object: &Object) -> Result<(), Fault> {
         let sql = session::setting(setting, object.starts)?;
         session.run(&sql).await?;
     }
-    match session.captured(&object.text, STATEMENT_TIMEOUT).await? {
+    let character_set = object
+        .setting
+        .as_ref()
+        .map_or("utf8mb4", |setting| setting.character_set_client.as_str());
+    let Some(sent) = as_sent(&object.text, character_set) else {
+        return Err(refused(format!(
+            "{} has characters beyond ASCII and was made in {character_set}; make it again in \
+             utf8mb4",
+            object.key()
+        )));
+    };
+    match session.captured(&sent, STATEMENT_TIMEOUT).await? {
         1 => Ok(()),
         _ => Err(refused(format!(
             "the definition of {} is more than one statement",

@@ -1,5 +1,7 @@
 //! What SHOW CREATE says of one database and would not say of another with the same schema.
 
+use std::borrow::Cow;
+
 /// A table's text without `AUTO_INCREMENT=n`, which counts rows. It stands in the line that closes
 /// the list of columns; strings in these lines have no line ends in them.
 pub(super) fn without_counter(text: &str) -> String {
@@ -42,6 +44,29 @@ pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
+/// What a session in this character set sends to have the server understand `text`; `None` if that
+/// is not UTF-8, which is all that can be sent. A client that calls itself latin1 and sends UTF-8
+/// is common, and its text is read as other characters.
+pub(super) fn as_sent<'a>(text: &'a str, character_set: &str) -> Option<Cow<'a, str>> {
+    // As MySQL's latin1 has them, 0x80 to 0x9f (strings/ctype-latin1.cc).
+    const UPPER: &str = "€\u{81}‚ƒ„…†‡ˆ‰Š‹Œ\u{8d}Ž\u{8f}\u{90}‘’“”•–—˜™š›œ\u{9d}žŸ";
+    if text.is_ascii() || character_set.starts_with("utf8") {
+        return Some(Cow::Borrowed(text));
+    }
+    if character_set != "latin1" {
+        return None;
+    }
+    let byte = |c: char| match u8::try_from(c) {
+        Ok(byte) if !(0x80..0xa0).contains(&byte) => Some(byte),
+        _ => {
+            let place = UPPER.chars().position(|other| other == c)?;
+            Some(0x80 + u8::try_from(place).ok()?)
+        }
+    };
+    let bytes: Option<Vec<u8>> = text.chars().map(byte).collect();
+    String::from_utf8(bytes?).ok().map(Cow::Owned)
+}
+
 /// Where `wanted` stands in a line outside single quotes.
 fn outside_quotes(line: &str, wanted: &str) -> Option<usize> {
     let mut quoted = false;
@@ -73,5 +98,15 @@ mod tests {
         let normal = without_starts(text, "`a STARTS 'x'`");
         assert!(normal.contains("EVERY 1 DAY ENDS '2027-01-01' DO SELECT ' STARTS '"));
         assert!(normal.starts_with("CREATE EVENT `a STARTS 'x'` ON"));
+    }
+
+    #[test]
+    fn what_was_sent_in_another_character_set_is_sent_again() {
+        let mojibake = |text: &str| as_sent(text, "latin1").map(Cow::into_owned);
+        assert_eq!(mojibake("x"), Some("x".to_owned()));
+        assert_eq!(mojibake("Ã¼ â‚¬ Ã\u{81}"), Some("ü € Á".to_owned()));
+        assert_eq!(mojibake("ü"), None);
+        assert_eq!(as_sent("ü", "utf8mb3").as_deref(), Some("ü"));
+        assert_eq!(as_sent("ü", "cp1250"), None);
     }
 }

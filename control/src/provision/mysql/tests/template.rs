@@ -12,6 +12,7 @@ on_both!(
     tables_are_shown,
     rows_that_a_statement_makes_come_with_a_template,
     a_view_that_lost_its_table_does_not_stop_later_templates,
+    a_client_that_says_latin1_and_sends_utf8_is_followed,
 );
 
 /// Objects of many kinds; at least 40.
@@ -427,4 +428,29 @@ async fn a_view_that_lost_its_table_does_not_stop_later_templates(server: &'stat
     assert_eq!(found.len(), 4);
     let mut acme = blueprint.tenant("acme", &mut v).await;
     assert_eq!(acme.value("SELECT COUNT(y) FROM v").await, "0");
+}
+
+async fn a_client_that_says_latin1_and_sends_utf8_is_followed(server: &'static Server) {
+    let blueprint = Blueprint::new(server, "moji").await;
+    let mut dev = blueprint.workspace().await;
+    dev.run("SET character_set_client = latin1").await;
+    let texts = [
+        "CREATE TABLE t (x varchar(9)) COMMENT 'größe'",
+        "CREATE PROCEDURE p() SELECT 'größe €'",
+        "CREATE VIEW v AS SELECT 'größe €' AS g",
+    ];
+    let mut v = captured(&mut dev, &texts.map(str::to_owned)).await;
+    let _acme = blueprint.tenant("acme", &mut v).await;
+    blueprint
+        .provisioner
+        .template_check("moji", 3, "moji_dev")
+        .await
+        .unwrap();
+    let workspace = snapshot(&blueprint, "moji_dev").await;
+    assert_same(&snapshot(&blueprint, "moji__acme").await, &workspace);
+    assert!(
+        workspace.0["view v"].contains("Ã"),
+        "{}",
+        workspace.0["view v"]
+    );
 }
