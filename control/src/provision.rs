@@ -141,7 +141,8 @@ impl Provisioner {
         ordinal: u32,
         workspace_database: &str,
     ) -> Result<(), Error> {
-        on_engine!(self, server => server.template_check(blueprint, ordinal, workspace_database).await)
+        let database = workspace_database;
+        on_engine!(self, server => server.template_check(blueprint, ordinal, database).await)
     }
 
     /// Makes a tenant's database and login.

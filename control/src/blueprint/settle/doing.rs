@@ -175,6 +175,19 @@ impl<'a> Doing<'a> {
         self.fits("table")
     }
 
+    /// Whether it makes a table of another one that nobody knows: a temporary one, or one that is
+    /// gone again. In a tenant it would fail.
+    pub(super) fn is_orphan(&self, known: &HashSet<String>) -> bool {
+        let borrows = ["like", "from"]
+            .iter()
+            .any(|word| self.names.contains(*word));
+        let mut others = self
+            .names
+            .iter()
+            .filter(|name| self.core.as_ref() != Some(*name));
+        self.tag == "CREATE TABLE" && borrows && !others.any(|name| known.contains(name))
+    }
+
     /// The name that it makes or alters.
     pub(super) fn core(&self) -> Option<&str> {
         self.core.as_deref()

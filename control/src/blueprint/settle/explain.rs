@@ -79,10 +79,13 @@ fn real(given: &Settling<'_>, doings: &[Doing<'_>]) -> Vec<bool> {
     let mut there = names(given.before);
     // What a CALL made meanwhile was there too, for some of the time.
     let later = names(given.after);
+    let made = doings.iter().filter(|doing| doing.makes());
+    let made = made.filter_map(|doing| doing.core().map(str::to_owned));
+    let known: HashSet<String> = made.chain(&there | &later).collect();
     doings
         .iter()
         .map(|doing| {
-            if doing.privilege {
+            if doing.privilege || doing.is_orphan(&known) {
                 return false;
             }
             let known = doing.targets().any(|name| there.contains(name));

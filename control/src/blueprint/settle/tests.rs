@@ -436,6 +436,21 @@ fn a_table_made_of_a_query_keeps_its_query() {
 }
 
 #[test]
+fn a_table_made_of_a_temporary_one_is_made_from_the_difference() {
+    for text in [
+        "CREATE TABLE u SELECT * FROM tmp",
+        "CREATE TABLE u LIKE tmp",
+    ] {
+        let captures = vec![one("CREATE TEMPORARY TABLE tmp (id int)"), one(text)];
+        let case = Case::new(&[T], &[T, U], captures);
+        assert_eq!(case.versions(), [["? table u"]], "{text}");
+    }
+    let text = "CREATE TABLE u SELECT 1 AS id";
+    let case = Case::new(&[], &[U], vec![one(text)]);
+    assert_eq!(case.versions(), [[text]]);
+}
+
+#[test]
 fn a_statement_explains_what_it_is_about_and_not_what_it_reads() {
     // What changed t is the CALL, not the table that was made of it.
     let captures = vec![

@@ -74,6 +74,9 @@ async fn what_is_hidden_in_calls_texts_and_events_is_found(server: &'static Serv
         .run("PREPARE s FROM 'CREATE TABLE prepared (id int)'")
         .await;
     assert_eq!(dev.run("EXECUTE s").await, "1.4");
+    // What it was made of is nowhere else.
+    dev.run("CREATE TEMPORARY TABLE tmp (id int, z int)").await;
+    dev.run("CREATE TABLE of_tmp LIKE tmp").await;
     let origins: Vec<String> = pending(&control, "mhidden")
         .await
         .into_iter()
@@ -81,12 +84,15 @@ async fn what_is_hidden_in_calls_texts_and_events_is_found(server: &'static Serv
         .collect();
     assert_eq!(
         origins,
-        ["wire", "wire", "inferred", "inferred", "inferred"]
+        [
+            "wire", "wire", "inferred", "inferred", "inferred", "inferred"
+        ]
     );
     let mut acme = tenant(&control, server, "mhidden", "acme").await;
     acme.run("INSERT INTO t (id, x) VALUES (1, 1)").await;
     acme.run("INSERT INTO made VALUES (1)").await;
     acme.run("INSERT INTO prepared VALUES (1)").await;
+    acme.run("INSERT INTO of_tmp (z) VALUES (1)").await;
 }
 
 async fn sessions_side_by_side_lose_nothing(server: &'static Server) {
