@@ -153,7 +153,7 @@ async fn open(
     };
     let (greeted, place) = enter(context, greeted, source, (flavour, peer)).await?;
     let startup = timeout_at(deadline, greeted.startup(acceptor.as_deref())).await;
-    let (mut client, startup) = match startup {
+    let (mut client, mut startup) = match startup {
         Ok(Ok(begun)) => begun,
         Ok(Err(stray)) => {
             refuse::note(context, &stray.refusal);
@@ -170,7 +170,7 @@ async fn open(
     Span::current()
         .record("database", &startup.database)
         .record("user", &startup.user);
-    let begun = begin(core, &mut client, &startup, (flavour, deadline, place));
+    let begun = begin(core, &mut client, &mut startup, (flavour, deadline, place));
     match begun.await {
         Ok((route, pooled, place)) => {
             registration.attach(pooled.key(), pooled.connection.session.thread);
@@ -222,13 +222,15 @@ async fn enter(
 async fn begin(
     core: &Core,
     client: &mut Client<TcpStream>,
-    startup: &Startup,
+    startup: &mut Startup,
     (flavour, deadline, place): (Flavour, Instant, HandshakePermit),
 ) -> Result<(Arc<Route>, Pooled<Connection>, DatabasePermit), Refusal> {
     let context = &core.context;
     let proved = timeout_at(deadline, login::login(client, startup, flavour, context)).await;
     let proved = proved.map_err(|_| Refusal::TooSlow)??;
     drop(place);
+    // COM_CHANGE_USER may be proved with it again.
+    startup.nonce = proved.nonce;
     let place = admit(context, &proved, startup)?;
     let (pooled, asked) = checkout(core, client, &proved, startup).await?;
     if is_fast(&proved.proof, asked) {

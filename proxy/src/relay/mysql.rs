@@ -21,7 +21,7 @@ use super::gate::{self, Flow, Look};
 pub(crate) const LAST_PREPARED: u32 = u32::MAX;
 
 /// Why a session cannot go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
     /// Bytes that are not the protocol.
     #[error(transparent)]
@@ -35,6 +35,9 @@ pub(crate) enum Error {
     /// The server went on where it should have waited.
     #[error("the server sent more than the answer")]
     Behind,
+    /// A command of the proxy's own between two of the client's was not done.
+    #[error("{0}")]
+    Own(Box<str>),
 }
 
 /// What passes in both directions of one session.

@@ -25,6 +25,10 @@ const CONTEXT: &str = "SELECT CAST(@@sql_mode AS BINARY), CAST(@@character_set_c
     CAST(@@default_storage_engine AS BINARY), \
     CAST(@@explicit_defaults_for_timestamp + 0 AS BINARY)";
 
+/// Makes the session's other character sets those of `collation_connection`.
+const CHARSETS_OF_CONNECTION: &str = "SET character_set_client=@@character_set_connection,\
+    character_set_results=@@character_set_connection";
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Makes the session as it was after its login: variables, temporary tables, locks, prepared
     /// statements and the transaction go with COM_RESET_CONNECTION, which keeps the default
@@ -48,13 +52,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         nothing_behind(&inbox)
     }
 
-    /// Sets the session's character sets by the number of a collation, as a login with it does.
-    pub(crate) async fn set_collation(&mut self, collation: u8) -> Result<(), Error> {
-        let set = format!(
-            "SET character_set_client={collation},character_set_results={collation},\
-             collation_connection={collation}"
-        );
-        self.run(&set).await
+    /// Sets the session's character sets by the number of a collation, as a login with it does;
+    /// one that the server does not have is its default there too. Only `collation_connection`
+    /// takes every number: for the others MariaDB knows the default collations alone.
+    pub(crate) async fn set_collation(&mut self, collation: u16) -> Result<(), Error> {
+        let set = format!("SET collation_connection={collation}");
+        match self.run(&set).await {
+            Ok(()) => self.run(CHARSETS_OF_CONNECTION).await,
+            Err(Error::Refused { .. }) => self.run("SET NAMES DEFAULT").await,
+            Err(other) => Err(other),
+        }
     }
 
     /// Runs one statement that gives no rows.

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 
 use tenantsdb_codecs::limits::MYSQL_LOGIN_BYTES_MAX;
+use tenantsdb_codecs::mysql::Flavour;
+use tenantsdb_codecs::mysql::auth::NATIVE_PASSWORD;
 use tenantsdb_codecs::mysql::client::ChangeUser;
 use tokio::time::timeout;
 
@@ -25,18 +27,20 @@ pub(super) async fn answer(live: &mut Live<'_>) -> Result<(), End> {
     live.client.sequence = 1;
     let time = live.core.context.config.handshake_timeout;
     let proved = timeout(time, prove(live, &whole.body)).await;
-    let startup = match proved.unwrap_or(Err(Refusal::TooSlow)) {
-        Ok(startup) => startup,
+    let (startup, collation) = match proved.unwrap_or(Err(Refusal::TooSlow)) {
+        Ok(proved) => proved,
         Err(refusal) => return refused(live, &refusal).await,
     };
-    begin_anew(live, &startup).await.map_err(end_of)?;
+    begin_anew(live, collation).await.map_err(end_of)?;
     *live.startup = startup;
     push_ok(live.client);
     live.client.send().await.map_err(|_| End::ClientGone(None))
 }
 
-/// Lets the client prove that it is who it was. Always with another nonce.
-async fn prove(live: &mut Live<'_>, body: &[u8]) -> Result<Startup, Refusal> {
+/// Lets the client prove that it is who it was. With `mysql_native_password`, client libraries
+/// answer the nonce that they have, whatever an AuthSwitchRequest says (libmariadb); that one is
+/// this connection's alone. Others are asked with another nonce.
+async fn prove(live: &mut Live<'_>, body: &[u8]) -> Result<(Startup, u16), Refusal> {
     let change = ChangeUser::decode(body, live.startup.capabilities)?;
     let mut startup = live.startup.clone();
     change.user.clone_into(&mut startup.user);
@@ -44,20 +48,24 @@ async fn prove(live: &mut Live<'_>, body: &[u8]) -> Result<Startup, Refusal> {
         "" => live.route.database.to_string(),
         named => named.to_owned(),
     };
-    // The number of a collation has two bytes here; a login's has one.
-    let collation = change.collation.map(u8::try_from);
-    startup.collation = collation.and_then(Result::ok).unwrap_or(startup.collation);
-    let proof = switch(live.client, live.flavour).await?;
+    let native = change.plugin.unwrap_or(NATIVE_PASSWORD) == NATIVE_PASSWORD;
+    let (nonce, proof) = if native && live.flavour == Flavour::MariaDb {
+        (startup.nonce, change.auth.to_vec())
+    } else {
+        switch(live.client, live.flavour).await?
+    };
+    startup.nonce = nonce;
     let proved = check(
         &live.core.context,
         &startup,
         live.flavour,
-        (proof.0, &proof.1),
+        (nonce, &proof),
     )?;
     let same = proved.route.database == live.route.database
         && proved.login().server_user() == &*live.pooled.key().user;
     if same {
-        return Ok(startup);
+        let collation = change.collation.unwrap_or(startup.collation.into());
+        return Ok((startup, collation));
     }
     Err(Refusal::Denied {
         user: startup.user,
@@ -66,12 +74,12 @@ async fn prove(live: &mut Live<'_>, body: &[u8]) -> Result<Startup, Refusal> {
 }
 
 /// The session on the server, as after a login.
-async fn begin_anew(live: &mut Live<'_>, startup: &Startup) -> Result<(), ServerError> {
+async fn begin_anew(live: &mut Live<'_>, collation: u16) -> Result<(), ServerError> {
     let time = live.core.context.config.connect_timeout;
     let connection = &mut live.pooled.connection;
     let resetting = async {
         connection.reset().await?;
-        connection.set_collation(startup.collation).await
+        connection.set_collation(collation).await
     };
     timeout(time, resetting)
         .await

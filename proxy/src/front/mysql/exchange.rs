@@ -186,6 +186,6 @@ pub(super) fn end_of(error: ServerError) -> End {
         ServerError::Closed => End::ServerGone(None),
         ServerError::Io(error) => End::ServerGone(Some(error)),
         ServerError::Protocol(error) => End::ServerBroken(error.into()),
-        _ => End::ServerBroken(Error::Behind),
+        other => End::ServerBroken(Error::Own(other.to_string().into())),
     }
 }

@@ -136,7 +136,7 @@ where
 fn find(context: &Context, startup: &Startup, flavour: Flavour) -> Option<(Arc<Route>, usize)> {
     let route = context.routes.get(Engine::MySql, &startup.database)?;
     if route.flavour() != flavour {
-        tracing::info!(
+        tracing::debug!(
             database = startup.database,
             "asked for at the other flavour's door"
         );
