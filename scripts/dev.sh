@@ -5,6 +5,8 @@
 # Settings, all optional:
 #   TENANTSDB_DEV_POSTGRES_PORT=6432   where applications connect to (the proxy), for PostgreSQL
 #   TENANTSDB_DEV_MARIADB_PORT=6306    the same for MariaDB
+#   TENANTSDB_DEV_MYSQL=yes            a MySQL server too: this machine's, or one of Debian sid beside it
+#   TENANTSDB_DEV_MYSQL_PORT=6307      its port for applications
 #   TENANTSDB_DEV_CONTROL_PORT=6080    REST
 #   TENANTSDB_DEV_ADMIN_PORT=6090      the proxy's metrics and health
 #   TENANTSDB_DEV_DIR=.dev             data, logs, keys
@@ -23,6 +25,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 PROXY_PORT=${TENANTSDB_DEV_POSTGRES_PORT:-6432}
 MARIADB_PORT=${TENANTSDB_DEV_MARIADB_PORT:-6306}
+WITH_MYSQL=${TENANTSDB_DEV_MYSQL:-}
+MYSQL_PORT=${TENANTSDB_DEV_MYSQL_PORT:-6307}
 CONTROL_PORT=${TENANTSDB_DEV_CONTROL_PORT:-6080}
 ADMIN_PORT=${TENANTSDB_DEV_ADMIN_PORT:-6090}
 DEV=$(realpath -m "${TENANTSDB_DEV_DIR:-$ROOT/.dev}")
@@ -84,7 +88,7 @@ stop_all() {
 # and its command line names that folder.
 stop_leftovers() {
   local name pid
-  for name in proxy control mariadb postgres; do
+  for name in proxy control mysql mariadb postgres; do
     pid=$(cat "$DEV/$name.pid" 2>/dev/null) || continue
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
       grep -qF -e "$DEV" -e "$POSTGRES_DATA" -e "$MARIADB_DATA"; then
@@ -253,6 +257,45 @@ mariadb_answers() {
     -h 127.0.0.1 -P "$1" -u admin -e 'SELECT 1'
 }
 
+# --- MySQL, where it is asked for ---------------------------------------------------------------
+
+# It may come from a folder that only this user can read, and is run by this user.
+init_mysql() {
+  local data=$DEV/mysql
+  prepare mysql
+  [ -e "$data/made" ] && return 0
+  say "making MySQL's data in $data"
+  rm -rf "$data"
+  "${MYSQLD[@]}" --initialize-insecure --user="$(id -un)" --datadir="$data" \
+    >>"$DEV/log/mysql.log" 2>&1 ||
+    die "mysqld --initialize-insecure failed; its log is $DEV/log/mysql.log"
+  cat >"$data.sql" <<SQL
+CREATE USER admin@'127.0.0.1' IDENTIFIED BY '$(cat "$DEV/mysql.password")';
+GRANT ALL ON *.* TO admin@'127.0.0.1' WITH GRANT OPTION;
+ALTER USER root@localhost ACCOUNT LOCK;
+SQL
+}
+
+start_mysql() {
+  local port sql=$DEV/mysql.sql options=()
+  init_mysql
+  port=$(cat "$DEV/mysql.port")
+  need_port "$port" 'MySQL (its port was chosen at the first run and is known to control)' \
+    "rm -rf $DEV and start anew, or TENANTSDB_DEV_DIR"
+  [ ! -e "$sql" ] || options=(--init-file="$sql")
+  start mysql as_own_session "${MYSQLD[@]}" --user="$(id -un)" --datadir="$DEV/mysql" \
+    --bind-address=127.0.0.1 --port="$port" --socket=socket --pid-file=pid --mysqlx=OFF \
+    --skip-name-resolve --log-bin-trust-function-creators=ON --event-scheduler=ON "${options[@]}"
+  MYSQL_ADDRESS=127.0.0.1:$port
+  until_ready mysql mysql_answers "$port"
+  [ ! -e "$sql" ] || { rm -f "$sql" && touch "$DEV/mysql/made"; }
+}
+
+mysql_answers() {
+  MYSQL_PWD=$(cat "$DEV/mysql.password") "${MYSQL[@]}" --protocol=tcp -h 127.0.0.1 -P "$1" \
+    -u admin -e 'SELECT 1'
+}
+
 # --- control and proxy -------------------------------------------------------------------------
 
 start_control() {
@@ -266,15 +309,18 @@ start_control() {
   fi
   start control as_own_session "$BIN/tenantsdb-control" run --data "$DEV/control" \
     --listen "127.0.0.1:$CONTROL_PORT" --postgres-address "127.0.0.1:$PROXY_PORT" \
-    --mariadb-address "127.0.0.1:$MARIADB_PORT"
+    --mariadb-address "127.0.0.1:$MARIADB_PORT" --mysql-address "127.0.0.1:$MYSQL_PORT"
   until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
 }
 
 start_proxy() {
   [ -s "$DEV/certs/server.key" ] ||
     "$BIN/tenantsdb-proxy" dev-certs --dir "$DEV/certs" >>"$DEV/log/proxy.log"
+  local door=()
+  [ -z "$WITH_MYSQL" ] || door=(--mysql-listen "127.0.0.1:$MYSQL_PORT")
   start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DEV/proxy" \
     --postgres-listen "127.0.0.1:$PROXY_PORT" --mariadb-listen "127.0.0.1:$MARIADB_PORT" \
+    "${door[@]}" \
     --admin-listen "127.0.0.1:$ADMIN_PORT" \
     --control-url "http://127.0.0.1:$CONTROL_PORT" \
     --proxy-token-file "$DEV/control/proxy-token" --proxy-id dev \
@@ -315,12 +361,14 @@ greet() {
 TenantsDB is running.
 
   applications   127.0.0.1:$PROXY_PORT  (PostgreSQL)
-                 127.0.0.1:$MARIADB_PORT  (MariaDB)
+                 127.0.0.1:$MARIADB_PORT  (MariaDB)${WITH_MYSQL:+
+                 127.0.0.1:$MYSQL_PORT  (MySQL)}
                  TLS certificate authority: $DEV/certs/ca.crt
   REST           http://127.0.0.1:$CONTROL_PORT
   metrics        http://127.0.0.1:$ADMIN_PORT/metrics
   databases      $POSTGRES_ADDRESS  (PostgreSQL; data: $POSTGRES_DATA)
-                 $MARIADB_ADDRESS  (MariaDB; data: $MARIADB_DATA)
+                 $MARIADB_ADDRESS  (MariaDB; data: $MARIADB_DATA)${WITH_MYSQL:+
+                 $MYSQL_ADDRESS  (MySQL; data: $DEV/mysql)}
   API key        in $DEV/control/api-key
   logs           $DEV/log
 
@@ -363,6 +411,14 @@ MARIADB_DATA=$(choose_data mariadb made as_mariadb)
 stop_leftovers
 need_port "$PROXY_PORT" 'the proxy' TENANTSDB_DEV_POSTGRES_PORT
 need_port "$MARIADB_PORT" "the proxy's door for MariaDB" TENANTSDB_DEV_MARIADB_PORT
+if [ -n "$WITH_MYSQL" ]; then
+  need_port "$MYSQL_PORT" "the proxy's door for MySQL" TENANTSDB_DEV_MYSQL_PORT
+  # Two commands that print words, and an error of the first is not to be lost.
+  words=$("$ROOT/scripts/mysql.sh" mysqld) || die 'there is no MySQL here'
+  mapfile -t MYSQLD <<<"$words"
+  words=$("$ROOT/scripts/mysql.sh" mysql) || die 'there is no MySQL client here'
+  mapfile -t MYSQL <<<"$words"
+fi
 need_port "$CONTROL_PORT" 'control' TENANTSDB_DEV_CONTROL_PORT
 need_port "$ADMIN_PORT" "the proxy's admin interface" TENANTSDB_DEV_ADMIN_PORT
 
@@ -371,10 +427,12 @@ trap 'say; say stopping; exit 0' INT TERM HUP
 
 start_postgres
 start_mariadb
+[ -z "$WITH_MYSQL" ] || start_mysql
 start_control
 write_env
 register_server postgres local PostgreSQL "$POSTGRES_ADDRESS" postgres
 register_server mariadb mariadb MySQL "$MARIADB_ADDRESS" admin
+[ -z "$WITH_MYSQL" ] || register_server mysql mysql MySQL "$MYSQL_ADDRESS" admin
 start_proxy
 greet
 say ready

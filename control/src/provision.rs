@@ -141,8 +141,9 @@ impl Provisioner {
         ordinal: u32,
         workspace_database: &str,
     ) -> Result<(), Error> {
-        let database = workspace_database;
-        on_engine!(self, server => server.template_check(blueprint, ordinal, database).await)
+        on_engine!(self, server => {
+            server.template_check(blueprint, ordinal, workspace_database).await
+        })
     }
 
     /// Makes a tenant's database and login.

@@ -3,6 +3,6 @@
 //! outside ([`Mock`]).
 
 mod mock;
-pub(crate) mod rsa;
+pub mod rsa;
 
 pub use mock::Mock;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::auth::Mock;
-use crate::auth::rsa::Rsa;
+use crate::auth::rsa::{Rsa, RsaError};
 use crate::back::mysql::secret::Secrets;
 use crate::back::{mysql, postgres};
 use crate::cancel::{CancelKeys, ConnectionIds};
@@ -67,14 +67,18 @@ pub(crate) struct EngineBudgets {
 
 impl Context {
     /// Puts the parts together; routes are empty.
-    #[must_use]
+    ///
+    /// # Errors
+    ///
+    /// The RSA key for MySQL cannot be read.
     pub(crate) fn new(
         config: Config,
         tls: Tls,
         captures: Captures,
         record: Option<Record>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Result<Arc<Self>, RsaError> {
+        let rsa = Rsa::new(config.mysql_rsa_key.as_deref())?;
+        Ok(Arc::new(Self {
             routes: Arc::default(),
             tls,
             limits: Limits::new(&config),
@@ -82,7 +86,7 @@ impl Context {
             cancel: CancelKeys::default(),
             connection_ids: ConnectionIds::default(),
             secrets: Secrets::default(),
-            rsa: Rsa::new(config.mysql_rsa_key.clone()),
+            rsa,
             record,
             budgets: EngineBudgets {
                 postgres: Arc::new(Budgets::new(&config)),
@@ -92,6 +96,6 @@ impl Context {
             drain: Drain::default(),
             mock: Mock::new(config.control.token.expose().as_bytes()),
             config,
-        })
+        }))
     }
 }

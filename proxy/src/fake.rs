@@ -74,7 +74,7 @@ pub(crate) fn config() -> Config {
 pub(crate) fn context(config: Config) -> Arc<Context> {
     let tls = Tls::load(&config).unwrap();
     let (captures, _) = crate::ddl::channel();
-    Context::new(config, tls, captures, None)
+    Context::new(config, tls, captures, None).expect("no key is named")
 }
 
 pub(crate) fn verifier() -> Verifier {

@@ -23,6 +23,7 @@ use tracing::{error, info, warn};
 
 use cores::Cores;
 
+use crate::auth::rsa::RsaError;
 use crate::config::Config;
 use crate::context::{Context, Record};
 use crate::control::{Client, ControlError};
@@ -58,6 +59,9 @@ pub enum ServerError {
     /// A certificate or key.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The key for MySQL's clients.
+    #[error(transparent)]
+    Rsa(#[from] RsaError),
     /// The data directory.
     #[error("--data {0}")]
     Data(#[from] DiskError),
@@ -110,7 +114,7 @@ impl Parts {
             Some(data) => Recording::open(data).map(|(record, it)| (Some(record), Some(it)))?,
             None => (None, None),
         };
-        let context = Context::new(config, tls, captures, record);
+        let context = Context::new(config, tls, captures, record)?;
         let config = &context.config;
         let follower = load(data.as_ref(), &context);
         let listeners = bind(config)?;

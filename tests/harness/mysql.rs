@@ -6,9 +6,11 @@
 
 pub mod cli;
 pub mod database;
+pub mod exchange;
 pub mod login;
 pub mod packet;
 pub mod programs;
+pub mod reply;
 pub mod server;
 pub mod session;
 pub mod tap;
@@ -19,9 +21,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub use cli::Cli;
 pub use database::Database;
-pub use login::{Login, Refused};
+pub use login::Login;
+pub use reply::{Failed, Refused, Reply};
 pub use server::Server;
-pub use session::{Failed, Reply, Session};
+pub use session::Session;
 
 use crate::paths;
 

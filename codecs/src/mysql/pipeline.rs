@@ -165,6 +165,15 @@ impl Pipeline {
                 let (warnings, status) = end(start, packet_bytes)?;
                 Ok(self.done(Outcome::Ok { warnings, status }))
             }
+            // MySQL 9 answers the preparation of a SET GLOBAL that it denies by an empty OK.
+            (Place::First, Kind::Prepare)
+                if start.first() == Some(&OK) && packet_bytes < PrepareOk::BYTES =>
+            {
+                Ok(self.end_reply(Outcome::Ok {
+                    warnings: 0,
+                    status: self.status,
+                }))
+            }
             (Place::First, Kind::Prepare) => {
                 let prepared = PrepareOk::decode(start)?;
                 self.prepared_id = prepared.id;

@@ -127,6 +127,9 @@ pub struct PrepareOk {
 }
 
 impl PrepareOk {
+    /// Length of the body.
+    pub const BYTES: u32 = 12;
+
     /// Reads the body of the first reply to COM_STMT_PREPARE.
     ///
     /// # Errors

@@ -119,7 +119,8 @@ fn make(key: &str, old: Option<&str>, definition: &str, all: &mut Vec<Inferred>)
             let text = text.split(" ENGINE=").next().unwrap_or(text);
             all.push(plain(key, text.replacen("CREATE", "ALTER", 1)));
         }
-        ("table" | "sequence", None) => all.push(plain(key, text.to_owned())),
+        ("table", None) => all.push(plain(key, TableText::sent(text))),
+        ("sequence", None) => all.push(plain(key, text.to_owned())),
         ("view", Some(_)) => all.push(with(text.replacen("CREATE", "CREATE OR REPLACE", 1))),
         (_, Some(_)) => {
             all.push(plain(key, drop_text(key)));

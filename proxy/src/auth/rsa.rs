@@ -4,7 +4,7 @@
 //! <https://dev.mysql.com/doc/dev/mysql-server/latest/page_caching_sha2_authentication_exchanges.html>
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use rsa::pkcs8::{DecodePrivateKey as _, DecodePublicKey as _, EncodePublicKey as _, LineEnding};
@@ -19,11 +19,19 @@ use tracing::{error, info};
 /// Size of a key that we make, as the servers do (`caching_sha2_password_auto_generate_rsa_keys`).
 const KEY_BITS: usize = 2048;
 
-/// The key of this process, read or made when it is first needed: making one takes a second.
-#[derive(Debug)]
+/// The key of this process. One that is not in a file is made when it is first needed, which takes
+/// a second.
+#[derive(Debug, Default)]
 pub(crate) struct Rsa {
-    file: Option<PathBuf>,
     key: OnceCell<Option<Key>>,
+}
+
+/// Why a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("--mysql-rsa-key {file}: {reason}")]
+pub struct RsaError {
+    file: String,
+    reason: String,
 }
 
 /// A key that clients seal their passwords with.
@@ -38,18 +46,27 @@ pub(crate) struct Key {
 impl Rsa {
     /// `file` holds a private key, PEM, PKCS#8. Without it each process makes its own: a client
     /// that is given the key in a file, and meets several proxies, needs one for all.
-    pub(crate) fn new(file: Option<PathBuf>) -> Self {
-        Self {
-            file,
-            key: OnceCell::new(),
-        }
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, or holds no such key.
+    pub(crate) fn new(file: Option<&Path>) -> Result<Self, RsaError> {
+        let Some(file) = file else {
+            return Ok(Self::default());
+        };
+        let key = Key::read(file).map_err(|reason| RsaError {
+            file: file.display().to_string(),
+            reason,
+        })?;
+        Ok(Self {
+            key: OnceCell::new_with(Some(Some(key))),
+        })
     }
 
     /// The key; `None` if there is none, and the log says why.
     pub(crate) async fn key(&self) -> Option<Key> {
-        let file = self.file.clone();
         let made = self.key.get_or_init(|| async {
-            let made = spawn_blocking(move || Key::read_or_make(file)).await;
+            let made = spawn_blocking(Key::make).await;
             made.ok()?
         });
         made.await.clone()
@@ -59,24 +76,26 @@ impl Rsa {
 // === impl Key ===
 
 impl Key {
-    fn read_or_make(file: Option<PathBuf>) -> Option<Self> {
-        let private = match file {
-            Some(file) => std::fs::read_to_string(&file)
-                .map_err(|error| error.to_string())
-                .and_then(|pem| PrivateKey::from_pkcs8_pem(&pem).map_err(|e| e.to_string()))
-                .inspect_err(|error| error!(file = %file.display(), error, "--mysql-rsa-key")),
-            None => {
-                info!("no --mysql-rsa-key: this process makes one of its own");
-                PrivateKey::new(&mut UnwrapErr(getrandom::SysRng), KEY_BITS)
-                    .map_err(|error| error.to_string())
-                    .inspect_err(|error| error!(error, "making an RSA key"))
-            }
-        };
-        let private = private.ok()?;
+    fn read(file: &Path) -> Result<Self, String> {
+        let pem = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+        let private = PrivateKey::from_pkcs8_pem(&pem).map_err(|error| error.to_string())?;
+        Self::of(private)
+    }
+
+    fn make() -> Option<Self> {
+        info!("no --mysql-rsa-key: this process makes one of its own");
+        PrivateKey::new(&mut UnwrapErr(getrandom::SysRng), KEY_BITS)
+            .map_err(|error| error.to_string())
+            .and_then(Self::of)
+            .inspect_err(|error| error!(error, "making an RSA key"))
+            .ok()
+    }
+
+    fn of(private: PrivateKey) -> Result<Self, String> {
         let public_pem = private.to_public_key().to_public_key_pem(LineEnding::LF);
-        Some(Self {
+        Ok(Self {
             private: Arc::new(private),
-            public_pem: public_pem.ok()?.into(),
+            public_pem: public_pem.map_err(|error| error.to_string())?.into(),
         })
     }
 
@@ -113,7 +132,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_client_seals_is_opened_with_the_key_it_was_given() {
-        let rsa = Rsa::new(None);
+        let rsa = Rsa::new(None).unwrap();
         let key = rsa.key().await.unwrap();
         assert!(key.public_pem().starts_with("-----BEGIN PUBLIC KEY-----\n"));
         let sealed = seal(key.public_pem().as_bytes(), b"pw").unwrap();
@@ -125,6 +144,28 @@ mod tests {
         assert_eq!(format!("{key:?}"), "Key(..)");
         // Made once.
         assert_eq!(rsa.key().await.unwrap().public_pem(), key.public_pem());
+    }
+
+    #[tokio::test]
+    async fn a_key_in_a_file_is_read_at_the_start_or_nothing_starts() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("key.pem");
+        let refused = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            Rsa::new(Some(&file)).unwrap_err().to_string()
+        };
+        assert!(refused("no key").starts_with("--mysql-rsa-key "));
+        let private = PrivateKey::new(&mut UnwrapErr(getrandom::SysRng), 1024).unwrap();
+        let pem = rsa::pkcs8::EncodePrivateKey::to_pkcs8_pem(&private, LineEnding::LF).unwrap();
+        std::fs::write(&file, pem.as_bytes()).unwrap();
+        let read = Rsa::new(Some(&file)).unwrap().key().await.unwrap();
+        assert_eq!(
+            read.public_pem(),
+            private
+                .to_public_key()
+                .to_public_key_pem(LineEnding::LF)
+                .unwrap()
+        );
     }
 
     #[test]

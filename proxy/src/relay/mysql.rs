@@ -45,7 +45,7 @@ pub(crate) enum Error {
 pub(crate) struct Traffic {
     client: Walk,
     server: Walk,
-    pub(crate) pipeline: Pipeline,
+    pipeline: Pipeline,
     capabilities: Capabilities,
     /// Statements may be DDL that is to be recorded.
     inspects: bool,
@@ -120,6 +120,13 @@ impl Traffic {
     /// Whether it is.
     pub(crate) fn is_watched(&self, statement: u32) -> bool {
         self.watched.contains(&statement)
+    }
+
+    /// A command goes to the server.
+    pub(crate) fn command(&mut self, body: &[u8]) -> Result<(), mysql::Error> {
+        self.failed = false;
+        forget_closed(&mut self.watched, body);
+        self.pipeline.command(body)
     }
 
     /// The front passes a packet of a file on.
@@ -197,6 +204,8 @@ impl gate::Traffic for Traffic {
                 if self.pipeline.expects_file() {
                     self.pipeline.file_data(start.packet_bytes);
                 } else {
+                    self.failed = false;
+                    forget_closed(&mut self.watched, start.body);
                     self.pipeline.command(start.body)?;
                 }
             }
@@ -252,6 +261,19 @@ impl gate::Traffic for Traffic {
 
     fn server_explained(&self) -> bool {
         self.failed
+    }
+}
+
+/// Takes out what a command closes.
+fn forget_closed(watched: &mut HashSet<u32>, command: &[u8]) {
+    match command.first().copied().map(Command) {
+        Some(Command::STMT_CLOSE) => {
+            if let Ok(closed) = client::statement_id(command) {
+                watched.remove(&closed);
+            }
+        }
+        Some(Command::RESET_CONNECTION) => watched.clear(),
+        _ => {}
     }
 }
 

@@ -4,8 +4,9 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::login::{Login, Refused};
-use super::session::{Failed, Session};
+use super::login::Login;
+use super::reply::{Failed, Refused};
+use super::session::Session;
 
 /// What a connection string says.
 #[derive(Clone)]

@@ -4,16 +4,16 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rsa::pkcs8::DecodePublicKey as _;
-use rsa::{Oaep, PublicKey};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::exchange::Exchange;
 use super::packet::{self, Cursor, Stream, capability};
-use super::session::{Failed, Session};
+use super::reply::{Failed, Refused};
+use super::session::Session;
 use crate::wait;
 
 /// utf8mb4_general_ci: `SELECT * FROM information_schema.collations`.
@@ -36,37 +36,6 @@ pub struct Login {
     pub plugin: Option<&'static str>,
     /// TLS with this certificate authority.
     pub ca: Option<PathBuf>,
-}
-
-/// Why a connection was not made.
-#[derive(Debug)]
-pub enum Refused {
-    /// The other side's word.
-    Error(Failed),
-    /// It closed the connection, or was not there.
-    Io(std::io::Error),
-}
-
-impl Refused {
-    /// The other side's word.
-    ///
-    /// # Panics
-    ///
-    /// If there was none.
-    #[must_use]
-    #[track_caller]
-    pub fn failed(self) -> Failed {
-        match self {
-            Self::Error(failed) => failed,
-            Self::Io(e) => panic!("refused without a word: {e}"),
-        }
-    }
-}
-
-impl From<std::io::Error> for Refused {
-    fn from(error: std::io::Error) -> Self {
-        Self::Io(error)
-    }
 }
 
 /// HandshakeV10.
@@ -148,7 +117,7 @@ pub fn response(plugin: &str, password: &str, nonce: &[u8]) -> Vec<u8> {
     }
 }
 
-fn xor(bytes: &[u8], mask: &[u8]) -> Vec<u8> {
+pub(super) fn xor(bytes: &[u8], mask: &[u8]) -> Vec<u8> {
     let mask = mask.iter().cycle();
     bytes
         .iter()
@@ -323,72 +292,6 @@ impl Login {
         exchange.finish(&mut session, &self.password)?;
         session.methods.push(exchange.plugin);
         Ok(session)
-    }
-}
-
-/// The rest of a login, behind HandshakeResponse41 or COM_CHANGE_USER.
-pub struct Exchange {
-    /// The method that is under way.
-    pub plugin: String,
-    /// Its challenge.
-    pub nonce: Vec<u8>,
-}
-
-impl Exchange {
-    /// Answers until OK or ERR.
-    ///
-    /// # Errors
-    ///
-    /// ERR, or the connection's.
-    ///
-    /// # Panics
-    ///
-    /// On a packet that has no place here.
-    pub fn finish(&mut self, session: &mut Session, password: &str) -> Result<(), Refused> {
-        loop {
-            let (reply, sequence) = session.receive()?;
-            match reply.as_slice() {
-                [0, ..] => return Ok(()),
-                [0xff, ..] => return Err(Refused::Error(Failed::parse(&reply))),
-                [0xfe, rest @ ..] => {
-                    let mut cursor = Cursor(rest);
-                    self.plugin = String::from_utf8_lossy(cursor.terminated()).into_owned();
-                    self.nonce = cursor.terminated().to_vec();
-                    session.methods.push(format!("switch to {}", self.plugin));
-                    let proof = response(&self.plugin, password, &self.nonce);
-                    session.send(sequence, &proof)?;
-                }
-                [1, 3] => session.methods.push("fast".to_owned()),
-                [1, 4] => {
-                    session.methods.push("full".to_owned());
-                    self.full(session, sequence, password)?;
-                }
-                other => panic!("in the middle of a login: {other:?}"),
-            }
-        }
-    }
-
-    /// caching_sha2's long way: the password itself in TLS, encrypted with the other side's key
-    /// without.
-    fn full(&self, session: &mut Session, sequence: u8, password: &str) -> Result<(), Refused> {
-        let mut secret = password.as_bytes().to_vec();
-        secret.push(0);
-        if session.is_encrypted() {
-            session.send(sequence, &secret)?;
-            return Ok(());
-        }
-        session.send(sequence, &[2])?;
-        let (reply, sequence) = session.receive()?;
-        if reply.first() == Some(&0xff) {
-            return Err(Refused::Error(Failed::parse(&reply)));
-        }
-        let pem = String::from_utf8_lossy(&reply[1..]).into_owned();
-        let key = PublicKey::from_public_key_pem(&pem).expect("a public key");
-        let masked = xor(&secret, &self.nonce);
-        let padding = Oaep::<Sha1>::new();
-        let sealed = key.encrypt(&mut rand::rng(), padding, &masked);
-        session.send(sequence, &sealed.expect("a password is short"))?;
-        Ok(())
     }
 }
 

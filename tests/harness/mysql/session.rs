@@ -3,8 +3,10 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 
-use super::login::{Exchange, Greeting, Refused, response};
+use super::exchange::Exchange;
+use super::login::{Greeting, response};
 use super::packet::{self, Cursor, Stream, capability};
+use super::reply::{Failed, Refused, Reply, Row};
 
 const COM_QUERY: u8 = 0x03;
 const COM_INIT_DB: u8 = 0x02;
@@ -16,61 +18,6 @@ const COM_RESET_CONNECTION: u8 = 0x1f;
 
 /// `SERVER_MORE_RESULTS_EXISTS`.
 const MORE_RESULTS: u16 = 8;
-
-/// An ERR packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    /// Error number.
-    pub number: u16,
-    /// SQLSTATE; empty before the client has said that it knows them.
-    pub state: String,
-    /// Message.
-    pub text: String,
-}
-
-impl Failed {
-    /// Reads an ERR packet.
-    ///
-    /// # Panics
-    ///
-    /// If it is none.
-    #[must_use]
-    pub fn parse(payload: &[u8]) -> Self {
-        let mut cursor = Cursor(payload);
-        assert_eq!(cursor.take(1), [0xff], "an ERR packet");
-        let number = u16::try_from(cursor.number(2)).expect("two bytes");
-        let has_state = cursor.0.first() == Some(&b'#');
-        let state = if has_state { &cursor.take(6)[1..] } else { b"" };
-        Self {
-            number,
-            state: String::from_utf8_lossy(state).into_owned(),
-            text: String::from_utf8_lossy(cursor.0).into_owned(),
-        }
-    }
-}
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ERROR {} ({}): {}", self.number, self.state, self.text)
-    }
-}
-
-/// A row: `None` is NULL.
-pub type Row = Vec<Option<Vec<u8>>>;
-
-/// One result of a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// OK, with the rows that it changed and its warnings.
-    Done {
-        /// Rows.
-        affected: u64,
-        /// Warnings.
-        warnings: u16,
-    },
-    /// A result set.
-    Rows(Vec<Row>),
-}
 
 /// A session. Dropping it closes the connection without a word.
 pub struct Session {

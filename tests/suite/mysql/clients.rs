@@ -326,6 +326,16 @@ fn kill_ends_ones_own_and_nobody_elses(flavour: Flavour) {
     let _ = sleeper.results();
     assert_eq!(sleeper.one("SELECT 1"), "1");
 
+    // Where statements are looked at for DDL, too.
+    let workspace = &tenant.blueprint.workspace;
+    let mut developer = workspace.session();
+    developer.ask("SELECT SLEEP(600)").unwrap();
+    wait_for_sleep(server, workspace, 1);
+    let id_there = developer.id();
+    workspace.session().query(&format!("KILL QUERY {id_there}"));
+    let _ = developer.results();
+    assert_eq!(developer.one("SELECT 1"), "1");
+
     // Another tenant's session cannot be named: there is no such thread.
     let globex = tenant.blueprint.tenant("globex");
     let mut stranger = globex.session();

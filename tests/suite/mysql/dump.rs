@@ -201,7 +201,8 @@ fn knex_migrations_reach_tenants(flavour: Flavour) {
 fn a_tenant_can_dump_itself(flavour: Flavour) {
     let blueprint = Blueprint::start("mysql_dump_self", flavour);
     blueprint.workspace.run(
-        "CREATE TABLE items (id INT PRIMARY KEY, body TEXT); CREATE VIEW some AS SELECT id FROM items",
+        "CREATE TABLE items (id INT PRIMARY KEY, body TEXT); \
+         CREATE VIEW some AS SELECT id FROM items",
     );
     let acme = blueprint.tenant("acme");
     acme.run("INSERT INTO items VALUES (1, 'ü🦀')");

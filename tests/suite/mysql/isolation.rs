@@ -1,5 +1,5 @@
-//! With one tenant's login no other tenant is reached, by whatever door, through the proxy or at the
-//! server itself; and what is captured and replayed reaches no further.
+//! With one tenant's login no other tenant is reached, by whatever door, through the proxy or at
+//! the server itself; and what is captured and replayed reaches no further.
 
 use serde_json::json;
 use tenantsdb_tests::mysql::{Database, Flavour, Refused, Session};
@@ -172,9 +172,11 @@ fn what_a_tenant_sees_of_the_server_is_its_own(flavour: Flavour) {
             ("schema_privileges", "table_schema"),
             ("schemata", "schema_name"),
         ] {
+            // MySQL lists the programs of `sys` to everybody, who may not call them.
             let sql = format!(
                 "SELECT COUNT(*) FROM information_schema.{table} WHERE {column} NOT IN \
-                 ('{name}', 'information_schema', 'performance_schema') \
+                 ('{name}', 'information_schema', 'performance_schema', \
+                 IF('{table}' = 'routines', 'sys', '')) \
                  AND {column} <> REPLACE('{name}', '_', '\\\\_')"
             );
             assert_eq!(session.one(&sql), "0", "{table}");
@@ -344,8 +346,14 @@ fn what_is_captured_reaches_its_own_schema_only(flavour: Flavour) {
     }
     denied(&mut session, "INSERT INTO items VALUES (666, 'x')");
 
-    // DDL that runs a function while it is replayed.
-    workspace.query("CREATE TABLE made AS SELECT quietly() AS n");
+    // DDL that runs a function while it is replayed. MySQL does not let such a function write.
+    match flavour {
+        Flavour::MariaDb => drop(workspace.query("CREATE TABLE made AS SELECT quietly() AS n")),
+        Flavour::MySql => {
+            let refused = workspace.fails("CREATE TABLE made AS SELECT quietly() AS n");
+            assert_eq!(refused.number, 1746, "{refused}");
+        }
+    }
     let end = blueprint
         .fleet
         .deployed(&blueprint.fleet.deploy(&blueprint.name));

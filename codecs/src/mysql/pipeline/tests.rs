@@ -199,6 +199,15 @@ fn prepared_statements_are_told_by_id() {
     assert!(pipeline.is_idle());
 }
 
+#[test]
+fn a_preparation_that_is_answered_by_an_empty_ok_prepares_nothing() {
+    // MySQL 9.7: SET GLOBAL max_connections = 1, without the privilege.
+    let prepare: &[u8] = b"\x16SET GLOBAL max_connections = 1";
+    let (pipeline, outcomes) = exchange(OK_PACKETS, &[prepare, PING], &[&[0; 7], OK_BODY]);
+    assert_eq!(outcomes.unwrap(), "ok ok");
+    assert!(pipeline.is_idle());
+}
+
 /// A pipeline that was sent these, and the outcomes of what was answered.
 fn exchange(
     capabilities: Capabilities,

@@ -60,7 +60,7 @@ fn renames(before: &mut TableText, after: &TableText) -> Vec<String> {
         if old.text.replacen(&from, &to, 1) != new.text {
             continue;
         }
-        actions.push(format!("CHANGE COLUMN {from} {}", new.text));
+        actions.push(format!("CHANGE COLUMN {from} {}", new.sent()));
         let parts = before.columns.iter_mut().chain(&mut before.parts);
         for part in parts {
             part.text = part.text.replace(&from, &to);
@@ -121,16 +121,16 @@ fn columns(before: &TableText, after: &TableText) -> Vec<String> {
         let in_place = current.get(at) == Some(&column.name.as_str());
         match old {
             None => {
-                actions.push(format!("ADD COLUMN {} {place}", column.text));
+                actions.push(format!("ADD COLUMN {} {place}", column.sent()));
                 current.insert(at.min(current.len()), &column.name);
             }
             Some(_) if !in_place => {
-                actions.push(format!("MODIFY COLUMN {} {place}", column.text));
+                actions.push(format!("MODIFY COLUMN {} {place}", column.sent()));
                 current.retain(|name| *name != column.name);
                 current.insert(at.min(current.len()), &column.name);
             }
             Some(old) if old.text != column.text || recode && follows_table(column) => {
-                actions.push(format!("MODIFY COLUMN {}", column.text));
+                actions.push(format!("MODIFY COLUMN {}", column.sent()));
             }
             Some(_) => {}
         }

@@ -44,6 +44,12 @@ pub enum PartKind {
 // === impl Part ===
 
 impl Part {
+    /// All of it, as it is to be sent: without what it has from its table.
+    #[must_use]
+    pub fn sent(&self) -> String {
+        sent(&self.text)
+    }
+
     /// Whether people would look for it among the constraints.
     #[must_use]
     pub fn is_constraint(&self) -> bool {
@@ -85,28 +91,11 @@ impl TableText {
     #[must_use]
     pub fn parse(definition: &str) -> Self {
         let mut table = Self::default();
-        let mut scanner = Scanner::default();
-        let mut start = 0;
-        let mut end = definition.len();
-        for (at, c) in definition.char_indices() {
-            if !scanner.is_code(c) {
-                continue;
-            }
-            match (c, scanner.depth) {
-                ('(', 1) => start = at + 1,
-                (',', 1) => {
-                    table.add(definition.get(start..at));
-                    start = at + 1;
-                }
-                (')', 0) => {
-                    table.add(definition.get(start..at));
-                    end = at + 1;
-                    break;
-                }
-                _ => {}
-            }
+        let (_, parts, rest) = cut(definition);
+        for part in parts {
+            table.add(part);
         }
-        let rest = definition.get(end..).unwrap_or_default();
+        let rest = rest.strip_prefix(')').unwrap_or(rest);
         let mut scanner = Scanner::default();
         let line_end = rest
             .char_indices()
@@ -118,12 +107,20 @@ impl TableText {
         table
     }
 
-    fn add(&mut self, text: Option<&str>) {
-        let part = Part::parse(text.unwrap_or_default().trim());
+    fn add(&mut self, text: &str) {
+        let part = Part::parse(text.trim());
         match part.kind {
             PartKind::Column => self.columns.push(part),
             _ => self.parts.push(part),
         }
+    }
+
+    /// A definition as it is to be sent; see [`Part::sent`].
+    #[must_use]
+    pub fn sent(definition: &str) -> String {
+        let (head, parts, rest) = cut(definition);
+        let parts: Vec<String> = parts.iter().map(|part| sent(part)).collect();
+        format!("{head}{}{rest}", parts.join(","))
     }
 
     /// The options, one by one.
@@ -142,6 +139,64 @@ impl TableText {
             }
         }
         options
+    }
+}
+
+/// What stands before the list of columns, with its parenthesis, the list at its commas, and what
+/// stands behind it, from its parenthesis on.
+fn cut(definition: &str) -> (&str, Vec<&str>, &str) {
+    let mut scanner = Scanner::default();
+    let mut parts = Vec::new();
+    let (mut first, mut start) = (definition.len(), definition.len());
+    for (at, c) in definition.char_indices() {
+        if !scanner.is_code(c) {
+            continue;
+        }
+        match (c, scanner.depth) {
+            ('(', 1) => {
+                start = at + 1;
+                first = start;
+            }
+            (',', 1) => {
+                parts.extend(definition.get(start..at));
+                start = at + 1;
+            }
+            (')', 0) => {
+                parts.extend(definition.get(start..at));
+                start = at;
+                break;
+            }
+            _ => {}
+        }
+    }
+    let head = definition.get(..first).unwrap_or_default();
+    (head, parts, definition.get(start..).unwrap_or_default())
+}
+
+/// A column without the collation that it has from its table. MySQL shows it where it is not the
+/// character set's default one, and once it was sent, it is the column's own and shown otherwise:
+/// with the character set. Other parts stay as they are.
+fn sent(part: &str) -> String {
+    const COLLATE: &str = " COLLATE ";
+    let mut scanner = Scanner::default();
+    let code = |(_, c): &(usize, char)| scanner.is_code(*c) && scanner.depth == 0;
+    let code: Vec<usize> = part.char_indices().filter(code).map(|(at, _)| at).collect();
+    let find = |wanted: &str| {
+        let starts = |at: &&usize| {
+            part.get(**at..)
+                .is_some_and(|rest| rest.starts_with(wanted))
+        };
+        code.iter().find(starts).copied()
+    };
+    let is_column = part.trim_start().starts_with('`');
+    match (is_column, find(COLLATE), find(" CHARACTER SET ")) {
+        (true, Some(at), None) => {
+            let behind = part.get(at + COLLATE.len()..).unwrap_or_default();
+            let name = behind.split(' ').next().unwrap_or_default();
+            let rest = behind.get(name.len()..).unwrap_or_default();
+            format!("{}{rest}", part.get(..at).unwrap_or_default())
+        }
+        _ => part.to_owned(),
     }
 }
 
@@ -229,5 +284,19 @@ mod tests {
             ["ENGINE=InnoDB", "CHARSET=utf8mb4", "COMMENT='a b\\'='"]
         );
         assert_eq!(table.partitions, "PARTITION BY HASH (`a,`)\nPARTITIONS 2");
+    }
+
+    #[test]
+    fn a_collation_that_is_the_tables_is_not_sent() {
+        let table = |a: &str, b: &str| {
+            format!(
+                "CREATE TABLE `t COLLATE x` (\n  `a COLLATE x` enum(' COLLATE x'){a} DEFAULT NULL,\n  \
+                 `b` text CHARACTER SET latin1 COLLATE latin1_bin,\n  `c` longtext{b},\n  KEY `k` \
+                 (`c`(9))\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci"
+            )
+        };
+        let (shown, collation) = (table, " COLLATE utf8mb4_general_ci");
+        assert_eq!(TableText::sent(&shown(collation, collation)), shown("", ""));
+        assert_eq!(TableText::sent("CREATE TABLE"), "CREATE TABLE");
     }
 }

@@ -180,12 +180,17 @@ impl Run<'_> {
                 "the database has no table {}, in which its version stands",
                 marker::TABLE
             ))),
-            // What stands there under its name is something else.
-            Err(fault) if fault.number != 0 && !fault.passes() => Err(attention(format!(
-                "the table {} of the database, in which its version stands, cannot be read: {}",
-                marker::TABLE,
-                fault.error
-            ))),
+            // What stands there under its name is something else, or more than is ours.
+            Err(fault)
+                if matches!(fault.error, Error::Refused(_))
+                    || fault.number != 0 && !fault.passes() =>
+            {
+                Err(attention(format!(
+                    "the table {} of the database, in which its version stands, cannot be read: {}",
+                    marker::TABLE,
+                    fault.error
+                )))
+            }
             other => Ok(other?),
         }
     }

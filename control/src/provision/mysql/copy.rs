@@ -182,7 +182,11 @@ async fn make(session: &mut Session, object: &Object) -> Result<(), Fault> {
         .setting
         .as_ref()
         .map_or("utf8mb4", |setting| setting.character_set_client.as_str());
-    let Some(sent) = as_sent(&object.text, character_set) else {
+    let text = match object.kind {
+        Kind::Table => TableText::sent(&object.text),
+        _ => object.text.clone(),
+    };
+    let Some(sent) = as_sent(&text, character_set) else {
         return Err(refused(format!(
             "{} has characters beyond ASCII and was made in {character_set}; make it again in \
              utf8mb4",

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::connect::{Fault, Session, text};
+use super::connect::{Fault, Session, refused, text};
 use super::names::digest;
 use super::quote::{ident, literal};
 use crate::blueprint::{Probe, Version};
@@ -15,6 +15,11 @@ use crate::provision::Found;
 
 /// Name of the table.
 pub(super) const TABLE: &str = "_tenantsdb";
+
+/// Rows that are read, and bytes of probes in all of them: far more than is ever written, and what
+/// control has room for, since a tenant can write there too.
+const ROWS_MAX: u64 = 100_000;
+const PROBE_BYTES_MAX: u64 = 64 << 20;
 
 /// A step of ours that stands for a whole database: a template that is complete, a copy that is
 /// being made.
@@ -80,7 +85,19 @@ impl Marker {
     }
 
     async fn read_from(session: &mut Session, table: &str) -> Result<Self, Fault> {
-        let sql = format!("SELECT `ordinal`, `step`, `state`, `digest`, `pre` FROM {table}");
+        let size = format!("SELECT COUNT(*), COALESCE(SUM(LENGTH(`pre`)), 0) FROM {table}");
+        for row in session.rows(&size).await? {
+            let within = |column, max| text(&row, column).parse().is_ok_and(|n: u64| n <= max);
+            if !within(0, ROWS_MAX) || !within(1, PROBE_BYTES_MAX) {
+                return Err(refused(format!(
+                    "the table {TABLE} has more than was written there"
+                )));
+            }
+        }
+        let sql = format!(
+            "SELECT `ordinal`, `step`, LEFT(`state`, 16), LEFT(`digest`, 64), `pre` FROM {table} \
+             LIMIT {ROWS_MAX}"
+        );
         let mut rows = BTreeMap::new();
         for row in session.rows(&sql).await? {
             let ordinal = text(&row, 0).parse().unwrap_or(u32::MAX);

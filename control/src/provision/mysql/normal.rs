@@ -39,6 +39,16 @@ pub(super) fn without_starts(text: &str, name: &str) -> String {
     )
 }
 
+/// A program's text without a semicolon at its end, which MySQL keeps of a program that was one of
+/// several statements in a message.
+pub(super) fn without_end(mut text: String) -> String {
+    let end = text.trim_end().trim_end_matches(';').trim_end().len();
+    if text.get(end..).is_some_and(|rest| rest.contains(';')) {
+        text.truncate(end);
+    }
+    text
+}
+
 /// White space at the ends and between words made plain. For texts without strings.
 pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -98,6 +108,13 @@ mod tests {
         let normal = without_starts(text, "`a STARTS 'x'`");
         assert!(normal.contains("EVERY 1 DAY ENDS '2027-01-01' DO SELECT ' STARTS '"));
         assert!(normal.starts_with("CREATE EVENT `a STARTS 'x'` ON"));
+    }
+
+    #[test]
+    fn a_semicolon_at_the_end_goes_and_white_space_alone_stays() {
+        let end = |text: &str| without_end(text.to_owned());
+        assert_eq!(end("BEGIN SELECT ';'; END ; \n"), "BEGIN SELECT ';'; END");
+        assert_eq!(end("SELECT 1 \n"), "SELECT 1 \n");
     }
 
     #[test]

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 
 use tenantsdb_codecs::limits::MYSQL_LOGIN_BYTES_MAX;
 use tenantsdb_codecs::mysql::Flavour;
-use tenantsdb_codecs::mysql::auth::NATIVE_PASSWORD;
+use tenantsdb_codecs::mysql::auth::{NATIVE_PASSWORD, encode_more_data, sha2};
 use tenantsdb_codecs::mysql::client::ChangeUser;
 use tokio::time::timeout;
 
 use super::exchange::end_of;
 use super::handshake::Startup;
 use super::login::{check, switch};
+use super::opener::is_fast;
 use super::refuse::{self, Refusal};
 use super::serve::Live;
 use super::{End, push_ok};
@@ -20,11 +21,11 @@ use crate::relay::mysql::Traffic;
 
 /// Answers the command; on a refusal the session is over, as on a server.
 pub(super) async fn answer(live: &mut Live<'_>) -> Result<(), End> {
+    live.client.sequence = 1;
     let Some(whole) = live.whole(MYSQL_LOGIN_BYTES_MAX).await? else {
-        return refused(live, &Refusal::NotUtf8).await;
+        return refused(live, &Refusal::ChangeUserTooLong).await;
     };
     live.take(&whole);
-    live.client.sequence = 1;
     let time = live.core.context.config.handshake_timeout;
     let proved = timeout(time, prove(live, &whole.body)).await;
     let (startup, collation) = match proved.unwrap_or(Err(Refusal::TooSlow)) {
@@ -55,15 +56,15 @@ async fn prove(live: &mut Live<'_>, body: &[u8]) -> Result<(Startup, u16), Refus
         switch(live.client, live.flavour).await?
     };
     startup.nonce = nonce;
-    let proved = check(
-        &live.core.context,
-        &startup,
-        live.flavour,
-        (nonce, &proof),
-    )?;
+    let proved = check(&live.core.context, &startup, live.flavour, (nonce, &proof))?;
     let same = proved.route.database == live.route.database
         && proved.login().server_user() == &*live.pooled.key().user;
     if same {
+        // C libraries take an OK for an answer only behind it.
+        if is_fast(&proved.proof, false) {
+            let client = &mut live.client;
+            encode_more_data(&[sha2::FAST_OK], &mut client.sequence, &mut client.out);
+        }
         let collation = change.collation.unwrap_or(startup.collation.into());
         return Ok((startup, collation));
     }

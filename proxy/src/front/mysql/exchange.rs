@@ -17,7 +17,7 @@ use crate::relay::mysql::Error;
 /// How much is read at once.
 const READ_BYTES: usize = 16 * 1024;
 
-/// Results of one command that are remembered; of one with more nothing is said but its last.
+/// Results of one command that are remembered; of one with more none is.
 const RESULTS_MAX: usize = 10_000;
 
 /// What a command was answered.
@@ -25,7 +25,7 @@ const RESULTS_MAX: usize = 10_000;
 pub(super) struct Reply {
     /// How each statement ended, in order; empty if there were too many.
     pub(super) results: Vec<Outcome>,
-    /// The first message, if it is short.
+    /// The first message, if it came at once.
     pub(super) first: Vec<u8>,
     /// The last message, to be sent to the client.
     pub(super) last: Vec<u8>,
@@ -46,6 +46,8 @@ struct Unread {
     /// The message at hand is the last.
     last: bool,
     reply: Reply,
+    /// There were more results than are remembered.
+    overflowed: bool,
 }
 
 /// Sends a whole command, and reads its reply to the end whatever becomes of the client. Not cancel
@@ -53,7 +55,6 @@ struct Unread {
 pub(super) async fn exchange(live: &mut Live<'_>, command: &[u8]) -> Result<Reply, End> {
     let body = command.get(HEADER_BYTES..).unwrap_or_default();
     live.traffic
-        .pipeline
         .command(body)
         .map_err(|error| End::ClientBroken(error.into()))?;
     let server = &mut live.pooled.connection.stream;
@@ -118,10 +119,12 @@ impl Unread {
 
     fn note(&mut self, outcome: Outcome) {
         let results = &mut self.reply.results;
-        if results.len() < RESULTS_MAX {
-            results.push(outcome);
-        } else {
+        if results.len() == RESULTS_MAX {
+            self.overflowed = true;
             results.clear();
+        }
+        if !self.overflowed {
+            results.push(outcome);
         }
     }
 
@@ -187,5 +190,28 @@ pub(super) fn end_of(error: ServerError) -> End {
         ServerError::Io(error) => End::ServerGone(Some(error)),
         ServerError::Protocol(error) => End::ServerBroken(error.into()),
         other => End::ServerBroken(Error::Own(other.to_string().into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tenantsdb_codecs::mysql::flags::Status;
+
+    #[test]
+    fn of_more_results_than_are_remembered_none_is() {
+        let mut unread = Unread::default();
+        let ok = Outcome::Ok {
+            warnings: 0,
+            status: Status::NONE,
+        };
+        for _ in 0..RESULTS_MAX {
+            unread.note(ok);
+        }
+        assert_eq!(unread.reply.results.len(), RESULTS_MAX);
+        for _ in 0..RESULTS_MAX + 1 {
+            unread.note(ok);
+            assert!(unread.reply.results.is_empty());
+        }
     }
 }

@@ -131,7 +131,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Greeted<T> {
             Ok(body) => body,
             Err(refusal) => return Err(client.stray(refusal)),
         };
-        let (mut client, body) = match decode_client_start(&body) {
+        let (client, body) = match decode_client_start(&body) {
             Ok(ClientStart::Ssl(_)) => {
                 let mut client = client.encrypt(acceptor).await?;
                 match client.packet(MYSQL_LOGIN_BYTES_MAX).await {
@@ -148,10 +148,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Greeted<T> {
                 Err(refusal) => Err(client.stray(refusal)),
             },
             Ok(ClientStart::Ssl(_)) => Err(client.stray(Refusal::SecondEncryption)),
-            Err(refusal) => {
-                client.out.clear();
-                Err(client.stray(refusal))
-            }
+            Err(refusal) => Err(client.stray(refusal)),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
+use tenantsdb_codecs::limits::MYSQL_LOGIN_BYTES_MAX;
 use tenantsdb_codecs::mysql::code::{Code, SqlState};
 use tenantsdb_codecs::mysql::report::Report;
 use tenantsdb_codecs::mysql::{Error as ProtocolError, Flavour};
@@ -51,9 +52,9 @@ pub(super) enum Refusal {
          MySQL client"
     )]
     OldAuthentication,
-    /// Names have to be text.
-    #[error("Bad handshake: a name is not UTF-8")]
-    NotUtf8,
+    /// COM_CHANGE_USER of more than is taken.
+    #[error("COM_CHANGE_USER: more than {MYSQL_LOGIN_BYTES_MAX} bytes")]
+    ChangeUserTooLong,
     /// Wrong password, unknown user or unknown database.
     #[error("access denied for user '{user}'")]
     Denied { user: String, password: bool },
@@ -125,7 +126,7 @@ impl Refusal {
             Self::Protocol(_)
             | Self::UnexpectedTls
             | Self::SecondEncryption
-            | Self::NotUtf8
+            | Self::ChangeUserTooLong
             | Self::NotAsked
             | Self::NotSealed => Code::BAD_HANDSHAKE,
             Self::NoKey => Code::UNKNOWN,
@@ -166,7 +167,7 @@ impl Fault for Refusal {
             | Self::UnexpectedTls
             | Self::SecondEncryption
             | Self::OldAuthentication
-            | Self::NotUtf8
+            | Self::ChangeUserTooLong
             | Self::NotAsked
             | Self::NotSealed
             | Self::Denied { .. } => FaultKind::Client,

@@ -34,7 +34,8 @@ pub(super) async fn release(
 ) {
     if !ended.settled {
         drop(registration);
-        if ended.busy {
+        // Where it has gone, its id may be another's by now.
+        if ended.busy && !matches!(ended.end, End::ServerGone(_)) {
             abandon(core, route, &pooled).await;
         }
         return;

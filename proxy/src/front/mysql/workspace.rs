@@ -23,9 +23,9 @@ use tenantsdb_codecs::sql::mysql::{self as sql, Effect, Mode};
 use tokio::time::timeout;
 use tracing::{error, warn};
 
-use super::End;
 use super::exchange::{Reply, end_of, exchange};
 use super::serve::{Live, Whole};
+use super::{End, kill};
 use crate::back::mysql::Error as ServerError;
 use crate::relay::mysql::LAST_PREPARED;
 
@@ -34,7 +34,8 @@ use crate::relay::mysql::LAST_PREPARED;
 /// control without its words.
 const STATEMENT_BYTES_MAX: usize = 16 << 20;
 
-/// Prepared statements of one session that may be DDL; more are recorded without their text.
+/// Prepared statements of one session that may be DDL and are open; more are recorded without
+/// their text.
 const PREPARED_MAX: usize = 1_000;
 
 /// Answers a query, or the preparation or execution of a statement.
@@ -54,10 +55,7 @@ pub(super) async fn answer(live: &mut Live<'_>, command: Command) -> Result<(), 
 async fn query(live: &mut Live<'_>, whole: &Whole) -> Result<(), End> {
     let text = query_text(&whole.body, live.traffic.capabilities());
     match text.map(std::str::from_utf8) {
-        Ok(Ok(text)) if !may_change(text) => {
-            live.traffic.pass_next();
-            Ok(())
-        }
+        Ok(Ok(text)) if !may_change(text) => kill::answer_query(live).await,
         Ok(Ok(text)) => {
             let text = text.to_owned();
             record(live, whole, Some(&text)).await
@@ -83,6 +81,10 @@ async fn prepare(live: &mut Live<'_>, whole: &Whole) -> Result<(), End> {
     if let Ok(prepared) = PrepareOk::decode(body) {
         live.traffic.watch(prepared.id);
         live.prepared_last = Some(prepared.id);
+        if live.prepared.len() == PREPARED_MAX {
+            let traffic = &live.traffic;
+            live.prepared.retain(|id, _| traffic.is_watched(*id));
+        }
         // With parameters the text alone is not what is executed.
         if prepared.params == 0 && live.prepared.len() < PREPARED_MAX {
             live.prepared.insert(prepared.id, text);
@@ -173,7 +175,8 @@ async fn deliver(live: &Live<'_>, capture: Capture) {
     if capture.statements.is_empty() {
         return;
     }
-    // Control has to be given them in their order.
+    // Those that wait are given to control in their order. Two sessions' at once come as they come:
+    // control compares each with what it finds.
     let behind = record.undelivered.waits(&capture.database);
     if !behind && context.captures.send(capture.clone()).await {
         record.journal.delivered(&capture.id);

@@ -112,6 +112,30 @@ fn a_workspaces_statements_are_for_the_front_and_of_executions_those_that_are_wa
     traffic.answered();
     assert_eq!(sent(&mut traffic, &execute(4)).1, Flow::On);
     assert_eq!(sent(&mut traffic, &execute(LAST_PREPARED)).1, Flow::Hold);
+    traffic.answered();
+    // Closed, it is forgotten.
+    traffic.watch(5);
+    let close = command(Command::STMT_CLOSE, &3_u32.to_le_bytes());
+    assert_eq!(sent(&mut traffic, &close).1, Flow::On);
+    assert!(!traffic.is_watched(3) && traffic.is_watched(5));
+    sent(&mut traffic, &command(Command::RESET_CONNECTION, b""));
+    assert!(!traffic.is_watched(5));
+}
+
+#[test]
+fn an_error_explains_the_end_only_until_the_next_command() {
+    let mut traffic = tenant();
+    sent(&mut traffic, &query("SELECT nothing"));
+    let mut error = Vec::new();
+    let report = tenantsdb_codecs::mysql::report::Report::new(
+        tenantsdb_codecs::mysql::code::Code::UNKNOWN,
+        "Query execution was interrupted",
+    );
+    report.encode(&mut 1, &mut error);
+    traffic.server_sent(&error).unwrap();
+    assert!(traffic.server_explained());
+    sent(&mut traffic, &query("SELECT 1"));
+    assert!(!traffic.server_explained());
 }
 
 // proxysql#833, #3387: a file of the proxy's, or of a client that offered none, must not go out.

@@ -196,6 +196,9 @@ fn object(listed: &Listed, row: &TextRow, database: &str, flavour: Flavour) -> O
     if flavour == Flavour::MariaDb && listed.kind == Kind::Sequence {
         shown = normal::one_line(&shown);
     }
+    if listed.kind > Kind::Table && flavour == Flavour::MySql {
+        shown = normal::without_end(shown);
+    }
     if listed.starts.is_some() {
         shown = normal::without_starts(&shown, &ident(&listed.name));
     }

@@ -288,6 +288,12 @@ async fn a_marker_that_control_cannot_believe_needs_attention(server: &'static S
             "INSERT INTO `_tenantsdb` (ordinal, step, state) VALUES (2, 0, 'nonsense')",
             (1, 3),
         ),
+        (
+            "INSERT INTO `_tenantsdb` (ordinal, step, state) \
+             WITH RECURSIVE d (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM d WHERE n < 99) \
+             SELECT a.n + 2, 100 * b.n + c.n + 1, 'done' FROM d a, d b, d c WHERE a.n < 11",
+            (1, 3),
+        ),
         ("UPDATE `_tenantsdb` SET ordinal = 0", (1, 3)),
         ("UPDATE `_tenantsdb` SET ordinal = -1", (1, 3)),
         ("DELETE FROM `_tenantsdb`", (1, 3)),

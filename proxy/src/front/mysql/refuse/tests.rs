@@ -46,7 +46,7 @@ fn each_refusal_has_its_number() {
     let database = "app__acme".into();
     for (refusal, code, sqlstate) in [
         (Refusal::OldAuthentication, 1251, "08004"),
-        (Refusal::NotUtf8, 1043, "08S01"),
+        (Refusal::ChangeUserTooLong, 1043, "08S01"),
         (Refusal::Draining, 1053, "08S01"),
         (Refusal::Full(Full::Clients), 1040, "08004"),
         (Refusal::DatabaseFull { database }, 1203, "42000"),
