@@ -24,11 +24,12 @@ use super::code::Code;
 use super::flags::{Capabilities, Status};
 use super::frame::PACKET_BYTES_MAX;
 use super::report;
-use super::server::{self, EOF, Eof, LOCAL_INFILE, OK, PrepareOk, column_count};
+use super::server::{self, EOF, Eof, LOCAL_INFILE, OK, column_count};
 
 mod event;
 mod kind;
 mod place;
+mod prepare;
 mod queue;
 
 pub use event::{Event, Outcome};
@@ -104,7 +105,9 @@ impl Pipeline {
         }
         self.unclear |= command == Command::SET_OPTION;
         match Answer::of(command) {
-            Answer::None => {}
+            // One that ends before its statement has an answer all the same: an error.
+            Answer::None { bytes_min } if start.len() < bytes_min => self.lose(),
+            Answer::None { .. } => {}
             Answer::One(kind) => {
                 if !self.lost && !self.queue.push(kind) {
                     self.lose();
@@ -165,20 +168,7 @@ impl Pipeline {
                 let (warnings, status) = end(start, packet_bytes)?;
                 Ok(self.done(Outcome::Ok { warnings, status }))
             }
-            // MySQL 9 answers the preparation of a SET GLOBAL that it denies by an empty OK.
-            (Place::First, Kind::Prepare)
-                if start.first() == Some(&OK) && packet_bytes < PrepareOk::BYTES =>
-            {
-                Ok(self.end_reply(Outcome::Ok {
-                    warnings: 0,
-                    status: self.status,
-                }))
-            }
-            (Place::First, Kind::Prepare) => {
-                let prepared = PrepareOk::decode(start)?;
-                self.prepared_id = prepared.id;
-                Ok(self.prepare_params(prepared.params, prepared.columns))
-            }
+            (Place::First, Kind::Prepare) => self.prepare_first(start, packet_bytes),
             (Place::First, Kind::Text) => Ok(self.done(Outcome::Ok {
                 warnings: 0,
                 status: self.status,
@@ -261,25 +251,6 @@ impl Pipeline {
             return Ok(self.done(Outcome::Rows { warnings, status }));
         }
         Ok(self.go(Place::Rows))
-    }
-
-    fn prepare_params(&mut self, params: u16, columns: u16) -> Event {
-        match params {
-            0 => self.prepare_columns(columns),
-            left => self.go(Place::PrepareParams { left, columns }),
-        }
-    }
-
-    fn prepare_columns(&mut self, columns: u16) -> Event {
-        match columns {
-            0 => self.prepared(),
-            left => self.go(Place::PrepareColumns(left)),
-        }
-    }
-
-    fn prepared(&mut self) -> Event {
-        let id = self.prepared_id;
-        self.end_reply(Outcome::Prepared { id })
     }
 
     const fn go(&mut self, place: Place) -> Event {

@@ -36,6 +36,8 @@ pub(crate) enum Mood {
     RefuseReset,
     /// Sends another OK behind the confirmation of the reset.
     Babble,
+    /// Confirms another reset.
+    ConfirmAnother,
     /// Asks for a file in answer to any query.
     AskForFile,
     /// Closes in the middle of the answer to a query.
@@ -134,7 +136,18 @@ impl Server {
         let text = String::from_utf8_lossy(body.get(1..).unwrap_or_default()).into_owned();
         let command = Command::of(body).unwrap();
         if text.starts_with("SELECT @@") {
-            return send(stream, charsets).await;
+            let values = ["utf8mb4", "utf8mb4", "utf8mb4_general_ci"];
+            return send(stream, |out| row(&values, out)).await;
+        }
+        // By which a reset is confirmed.
+        if let Some(number) = text.strip_prefix("SELECT CAST('")
+            && let Some((number, _)) = number.split_once('\'')
+        {
+            let number = match mood {
+                Mood::ConfirmAnother => "another",
+                _ => number,
+            };
+            return send(stream, |out| row(&[number], out)).await;
         }
         let name = match command {
             Command::QUERY => text,
@@ -185,19 +198,24 @@ fn ok(mut sequence: u8, out: &mut Vec<u8>) {
     ok.encode(&mut sequence, out);
 }
 
-/// The one row that tells a session's character sets.
-fn charsets(out: &mut Vec<u8>) {
+/// A result set of one row.
+fn row(values: &[&str], out: &mut Vec<u8>) {
     let mut sequence = 1;
     let mut body = |bytes: &[u8]| {
         let mut packet = Packet::new(&mut sequence, out);
         packet.bytes(bytes);
         packet.finish();
     };
-    body(&[3]);
-    for _ in 0..3 {
+    body(&[u8::try_from(values.len()).unwrap()]);
+    for _ in values {
         body(b"\x03def");
     }
-    body(b"\x07utf8mb4\x07utf8mb4\x12utf8mb4_general_ci");
+    let mut text = Vec::new();
+    for value in values {
+        text.push(u8::try_from(value.len()).unwrap());
+        text.extend_from_slice(value.as_bytes());
+    }
+    body(&text);
     OkPacket::default().encode_end_of_rows(&mut sequence, out);
 }
 

@@ -87,3 +87,13 @@ impl From<std::io::Error> for Refused {
         Self::Io(error)
     }
 }
+
+/// Rows affected, status, warnings of an OK packet.
+pub(super) fn ok(payload: &[u8]) -> (u64, u16, u16) {
+    let mut cursor = Cursor(&payload[1..]);
+    let affected = cursor.lenenc().unwrap_or_default();
+    cursor.lenenc();
+    let status = u16::try_from(cursor.number(2)).expect("two bytes");
+    let warnings = u16::try_from(cursor.number(2)).expect("two bytes");
+    (affected, status, warnings)
+}

@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use super::exchange::Exchange;
 use super::login::{Greeting, response};
 use super::packet::{self, Cursor, Stream, capability};
-use super::reply::{Failed, Refused, Reply, Row};
+use super::reply::{Failed, Refused, Reply, Row, ok};
 
 const COM_QUERY: u8 = 0x03;
 const COM_INIT_DB: u8 = 0x02;
@@ -15,6 +15,8 @@ const COM_CHANGE_USER: u8 = 0x11;
 const COM_STMT_PREPARE: u8 = 0x16;
 const COM_STMT_EXECUTE: u8 = 0x17;
 const COM_RESET_CONNECTION: u8 = 0x1f;
+
+const PREPARE_OK_BYTES: usize = 12;
 
 /// `SERVER_MORE_RESULTS_EXISTS`.
 const MORE_RESULTS: u16 = 8;
@@ -326,6 +328,10 @@ impl Session {
         if first[0] == 0xff {
             return Err(Refused::Error(Failed::parse(&first)));
         }
+        // MySQL 9 says OK where it denies SET GLOBAL, and has prepared nothing.
+        if first.len() < PREPARE_OK_BYTES {
+            return Ok(0);
+        }
         let mut cursor = Cursor(&first[1..]);
         let id = u32::try_from(cursor.number(4)).expect("four bytes");
         let columns = cursor.number(2);
@@ -387,14 +393,4 @@ impl Session {
 fn text(value: &Option<Vec<u8>>) -> String {
     let text = value.as_deref().map(String::from_utf8_lossy);
     text.map_or("NULL".to_owned(), std::borrow::Cow::into_owned)
-}
-
-/// Rows affected, status, warnings of an OK packet.
-fn ok(payload: &[u8]) -> (u64, u16, u16) {
-    let mut cursor = Cursor(&payload[1..]);
-    let affected = cursor.lenenc().unwrap_or_default();
-    cursor.lenenc();
-    let status = u16::try_from(cursor.number(2)).expect("two bytes");
-    let warnings = u16::try_from(cursor.number(2)).expect("two bytes");
-    (affected, status, warnings)
 }

@@ -346,21 +346,23 @@ fn what_is_captured_reaches_its_own_schema_only(flavour: Flavour) {
     }
     denied(&mut session, "INSERT INTO items VALUES (666, 'x')");
 
-    // DDL that runs a function while it is replayed. MySQL does not let such a function write.
+    // DDL that runs a function while it is replayed. MySQL does not let such a function write. (To
+    // the victim itself its own schema is open: what is above is not deployed to it.)
+    let made = "CREATE TABLE made AS SELECT quietly() AS n";
     match flavour {
-        Flavour::MariaDb => drop(workspace.query("CREATE TABLE made AS SELECT quietly() AS n")),
+        Flavour::MariaDb => {
+            workspace.query(made);
+            let deployment = blueprint.fleet.deploy(&blueprint.name);
+            let end = blueprint.fleet.deployed(&deployment);
+            let results = end["results"].as_array().unwrap().iter();
+            for result in results.filter(|result| result["tenant"] == "acme") {
+                assert_ne!(result["status"], "completed", "{result:#}");
+            }
+        }
         Flavour::MySql => {
-            let refused = workspace.fails("CREATE TABLE made AS SELECT quietly() AS n");
+            let refused = workspace.fails(made);
             assert_eq!(refused.number, 1746, "{refused}");
         }
-    }
-    let end = blueprint
-        .fleet
-        .deployed(&blueprint.fleet.deploy(&blueprint.name));
-    let failed = end["results"].as_array().unwrap().iter();
-    let failed = failed.filter(|result| result["tenant"] == "acme");
-    for result in failed {
-        assert_ne!(result["status"], "completed", "{result:#}");
     }
     // The event had its time: a session that is begun now sees what it did.
     let mut admin = blueprint.fleet.server.admin();

@@ -16,6 +16,7 @@ on_both!(
     what_a_session_was_begun_with_holds_for_the_next_of_its_kind,
     an_open_transaction_and_locks_end_with_their_client,
     half_a_message_and_half_a_result_end_the_connection,
+    commands_that_end_too_early_shift_no_answers,
     rows_carry_the_nonce_of_who_asked,
     a_broken_login_is_refused_and_hurts_nobody,
     no_server_gets_a_file_that_was_not_offered,
@@ -284,6 +285,39 @@ fn an_open_transaction_and_locks_end_with_their_client(flavour: Flavour) {
         (admin.one(&running) == "0").then_some(())
     });
     assert_eq!(tenant.one("SELECT 1"), "1");
+}
+
+/// MySQL answers a COM_STMT_CLOSE that names no statement by an error, though the command has no
+/// answer: whoever counts answers is off by one for each.
+fn commands_that_end_too_early_shift_no_answers(flavour: Flavour) {
+    const COM_STMT_CLOSE: u8 = 0x19;
+    const COM_QUIT: u8 = 0x01;
+    let (_blueprint, tenant) = blueprint("mysql_pool_early", flavour);
+    const COM_QUERY: &[u8] = &[0x03];
+    let mut bytes = packet::packet(0, &[COM_STMT_CLOSE]).repeat(6);
+    for sql in [
+        "DO SLEEP(1)",
+        "DO 0",
+        "DO 0",
+        "DO SLEEP(1)",
+        "SELECT SLEEP(1), 'stray'",
+        "DO SLEEP(2)",
+    ] {
+        bytes.extend(packet::packet(0, &[COM_QUERY, sql.as_bytes()].concat()));
+    }
+    bytes.extend(packet::packet(0, &[COM_QUIT]));
+    let mut session = tenant.session();
+    session.raw(&bytes).unwrap();
+    session.shut();
+    // While these are at work, and after.
+    for _ in 0..60 {
+        let mut next = tenant.session();
+        for _ in 0..3 {
+            assert_eq!(next.one("SELECT 'mine'"), "mine");
+        }
+        quit(next);
+        thread::sleep(std::time::Duration::from_millis(50));
+    }
 }
 
 fn half_a_message_and_half_a_result_end_the_connection(flavour: Flavour) {

@@ -20,8 +20,8 @@ pub(super) enum Kind {
 /// Whether a command has a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// It has none.
-    None,
+    /// It has none if its body has at least as many bytes.
+    None { bytes_min: usize },
     /// One of this kind.
     One(Kind),
     /// One that is not followed.
@@ -31,7 +31,8 @@ pub(super) enum Answer {
 impl Answer {
     pub(super) const fn of(command: Command) -> Self {
         Self::One(match command {
-            Command::STMT_CLOSE | Command::STMT_SEND_LONG_DATA => return Self::None,
+            Command::STMT_CLOSE => return Self::None { bytes_min: 5 },
+            Command::STMT_SEND_LONG_DATA => return Self::None { bytes_min: 7 },
             Command::QUERY
             | Command::STMT_EXECUTE
             | Command::STMT_BULK_EXECUTE

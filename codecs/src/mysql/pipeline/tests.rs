@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::super::frame::{START_BYTES_MAX, Walk};
 use super::super::recording::{Recording, Side, recorded};
+use super::super::server::PrepareOk;
 use super::*;
 
 const EOF_PACKETS: Capabilities = Capabilities::PROTOCOL_41;
@@ -197,6 +198,21 @@ fn prepared_statements_are_told_by_id() {
     let id = PrepareOk::decode(&recording.server(1)).unwrap().id;
     assert_eq!(ids, [Outcome::Prepared { id }]);
     assert!(pipeline.is_idle());
+}
+
+// MySQL answers these with error 1835, as `19` alone sent to 9.7 shows.
+#[test]
+fn behind_a_command_that_has_no_answer_and_is_cut_short_nothing_is_clear() {
+    for cut in [&b"\x19"[..], b"\x19\x01\0\0", b"\x18\x01\0\0\0\0"] {
+        let mut pipeline = Pipeline::new(OK_PACKETS);
+        pipeline.command(cut).unwrap();
+        assert!(pipeline.is_unclear() && pipeline.is_lost(), "{cut:?}");
+    }
+    for whole in [&b"\x19\x01\0\0\0"[..], b"\x18\x01\0\0\0\0\0"] {
+        let mut pipeline = Pipeline::new(OK_PACKETS);
+        pipeline.command(whole).unwrap();
+        assert!(pipeline.is_idle(), "{whole:?}");
+    }
 }
 
 #[test]

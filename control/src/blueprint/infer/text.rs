@@ -290,9 +290,10 @@ mod tests {
     fn a_collation_that_is_the_tables_is_not_sent() {
         let table = |a: &str, b: &str| {
             format!(
-                "CREATE TABLE `t COLLATE x` (\n  `a COLLATE x` enum(' COLLATE x'){a} DEFAULT NULL,\n  \
-                 `b` text CHARACTER SET latin1 COLLATE latin1_bin,\n  `c` longtext{b},\n  KEY `k` \
-                 (`c`(9))\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci"
+                "CREATE TABLE `t COLLATE x` (\n  `a COLLATE x` enum(' COLLATE x'){a} \
+                 DEFAULT NULL,\n  `b` text CHARACTER SET latin1 COLLATE latin1_bin,\n  \
+                 `c` longtext{b},\n  KEY `k` (`c`(9))\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 \
+                 COLLATE=utf8mb4_general_ci"
             )
         };
         let (shown, collation) = (table, " COLLATE utf8mb4_general_ci");

@@ -236,6 +236,22 @@ pub(super) async fn grant(
         .map(|_| ())
 }
 
+/// Lets an account read another schema for a while.
+pub(super) async fn lend(admin: &mut Session, name: &str, schema: &str) -> Result<(), Fault> {
+    let target = grant_target(schema, partial_revokes(admin).await?);
+    let own = account_of_name(name);
+    let grant = format!("GRANT SELECT ON {target} TO {own}");
+    admin.run(&grant).await.map(|_| ())
+}
+
+/// The end of [`lend`].
+pub(super) async fn take_back(admin: &mut Session, name: &str, schema: &str) -> Result<(), Fault> {
+    let target = grant_target(schema, partial_revokes(admin).await?);
+    let own = account_of_name(name);
+    let revoke = format!("REVOKE SELECT ON {target} FROM {own}");
+    admin.run_unless(&revoke, NO_GRANT).await
+}
+
 pub(super) async fn unlock(admin: &mut Session, login: &str) -> Result<(), Fault> {
     let sql = format!("ALTER USER {} ACCOUNT UNLOCK", account(login));
     admin.run(&sql).await.map(|_| ())

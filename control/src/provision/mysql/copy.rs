@@ -1,6 +1,8 @@
 //! A schema's objects made again in an empty one, with the rows that belong to them.
 
+use super::accounts;
 use super::connect::{Fault, MySql, STATEMENT_TIMEOUT, Session, refused, text};
+use super::names::deploy_account_name;
 use super::normal::as_sent;
 use super::quote::{ident, literal};
 use super::schema::{Kind, Object, Schema};
@@ -38,17 +40,21 @@ impl MySql {
             make(session, object).await?;
         }
         if !from.filled.is_empty() {
-            // Before there is a trigger, or anything else that runs code.
-            self.admin_once(async |admin| fill(admin, from, database).await)
+            // Before there is a trigger. Not by the administrator: what stands under a table's name
+            // in the original may be something that runs code by now.
+            let name = deploy_account_name(database);
+            self.admin_once(async |admin| accounts::lend(admin, &name, &from.database).await)
                 .await?;
+            let filled = fill(session, from, database).await;
+            self.admin_once(async |admin| accounts::take_back(admin, &name, &from.database).await)
+                .await?;
+            filled?;
         }
         programs(session, &from.schema, database).await
     }
 }
 
-/// Copies rows. The account that could read both schemas is the administrator's.
-async fn fill(admin: &mut Session, from: &Original, database: &str) -> Result<(), Fault> {
-    admin.run(SETTINGS).await?;
+async fn fill(session: &mut Session, from: &Original, database: &str) -> Result<(), Fault> {
     for table in &from.filled {
         let columns = format!(
             "SELECT COLUMN_NAME FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = {} \
@@ -57,7 +63,7 @@ async fn fill(admin: &mut Session, from: &Original, database: &str) -> Result<()
             literal(database),
             literal(table)
         );
-        let columns = admin.rows(&columns).await?;
+        let columns = session.rows(&columns).await?;
         let columns: Vec<String> = columns.iter().map(|row| ident(&text(row, 0))).collect();
         let (columns, table) = (columns.join(", "), ident(table));
         let sql = format!(
@@ -65,7 +71,7 @@ async fn fill(admin: &mut Session, from: &Original, database: &str) -> Result<()
             ident(database),
             ident(&from.database)
         );
-        admin.run(&sql).await?;
+        session.run(&sql).await?;
     }
     Ok(())
 }

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::connect::{Fault, Session, refused, text};
+use super::connect::{Fault, Session, TextRow, refused, text};
 use super::names::digest;
 use super::quote::{ident, literal};
 use crate::blueprint::{Probe, Version};
@@ -17,9 +17,16 @@ use crate::provision::Found;
 pub(super) const TABLE: &str = "_tenantsdb";
 
 /// Rows that are read, and bytes of probes in all of them: far more than is ever written, and what
-/// control has room for, since a tenant can write there too.
-const ROWS_MAX: u64 = 100_000;
-const PROBE_BYTES_MAX: u64 = 64 << 20;
+/// control has room for, since others can write there too.
+const ROWS_MAX: usize = 100_000;
+const PROBES_BYTES_MAX: usize = 64 << 20;
+/// Bytes of one probe, and rows at once, where the administrator reads.
+const PROBE_BYTES_MAX: usize = 1 << 20;
+const PAGE_ROWS: usize = 64;
+
+/// "Unknown database", "table does not exist", "is not BASE TABLE", "the storage engine does not
+/// have this option".
+const NO_BASE_TABLE: &[u16] = &[1049, 1146, 1347, 1031];
 
 /// A step of ours that stands for a whole database: a template that is complete, a copy that is
 /// being made.
@@ -69,47 +76,70 @@ impl Marker {
         Self::read_from(session, &ident(TABLE)).await
     }
 
-    /// Reads the table of any schema, where it is a table and not something that runs code.
+    /// Reads the table of any schema as the administrator; `None` if there is no such table.
+    /// HANDLER opens base tables alone: a view that stands in the table's place by then, put there
+    /// by an event say, runs nothing in the administrator's name.
     pub(super) async fn read_of(admin: &mut Session, schema: &str) -> Result<Option<Self>, Fault> {
-        let sql = format!(
-            "SELECT TABLE_TYPE FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} \
-             AND TABLE_NAME = {}",
-            literal(schema),
-            literal(TABLE)
-        );
-        if admin.value(&sql).await?.as_deref() != Some("BASE TABLE") {
-            return Ok(None);
+        let open = format!("HANDLER {}.{} OPEN AS marker", ident(schema), ident(TABLE));
+        match admin.run(&open).await {
+            Err(fault) if NO_BASE_TABLE.contains(&fault.number) => return Ok(None),
+            opened => opened?,
+        };
+        let read = Self::read_opened(admin).await;
+        admin.run("HANDLER marker CLOSE").await?;
+        read.map(Some)
+    }
+
+    async fn read_opened(admin: &mut Session) -> Result<Self, Fault> {
+        let mut marker = Self::default();
+        let mut bytes = 0;
+        let mut place = "FIRST";
+        loop {
+            let sql = format!(
+                "HANDLER marker READ {place} WHERE COALESCE(LENGTH(`pre`), 0) <= {PROBE_BYTES_MAX} \
+                 LIMIT {PAGE_ROWS}"
+            );
+            let rows = admin.rows(&sql).await?;
+            bytes += rows.iter().map(|row| text(row, 4).len()).sum::<usize>();
+            marker.add(&rows);
+            if rows.len() < PAGE_ROWS {
+                return Ok(marker);
+            }
+            if bytes > PROBES_BYTES_MAX || marker.rows.len() > ROWS_MAX {
+                return Err(too_much());
+            }
+            place = "NEXT";
         }
-        let table = format!("{}.{}", ident(schema), ident(TABLE));
-        Self::read_from(admin, &table).await.map(Some)
     }
 
     async fn read_from(session: &mut Session, table: &str) -> Result<Self, Fault> {
         let size = format!("SELECT COUNT(*), COALESCE(SUM(LENGTH(`pre`)), 0) FROM {table}");
         for row in session.rows(&size).await? {
-            let within = |column, max| text(&row, column).parse().is_ok_and(|n: u64| n <= max);
-            if !within(0, ROWS_MAX) || !within(1, PROBE_BYTES_MAX) {
-                return Err(refused(format!(
-                    "the table {TABLE} has more than was written there"
-                )));
+            let within = |column, max| text(&row, column).parse().is_ok_and(|n: usize| n <= max);
+            if !within(0, ROWS_MAX) || !within(1, PROBES_BYTES_MAX) {
+                return Err(too_much());
             }
         }
         let sql = format!(
             "SELECT `ordinal`, `step`, LEFT(`state`, 16), LEFT(`digest`, 64), `pre` FROM {table} \
              LIMIT {ROWS_MAX}"
         );
-        let mut rows = BTreeMap::new();
-        for row in session.rows(&sql).await? {
-            let ordinal = text(&row, 0).parse().unwrap_or(u32::MAX);
-            let step = text(&row, 1).parse().unwrap_or(i32::MAX);
+        let mut marker = Self::default();
+        marker.add(&session.rows(&sql).await?);
+        Ok(marker)
+    }
+
+    fn add(&mut self, rows: &[TextRow]) {
+        for row in rows {
+            let ordinal = text(row, 0).parse().unwrap_or(u32::MAX);
+            let step = text(row, 1).parse().unwrap_or(i32::MAX);
             let read = Row {
-                state: State::of(&text(&row, 2)),
-                digest: text(&row, 3),
-                pre: serde_json::from_str(&text(&row, 4)).ok(),
+                state: State::of(&text(row, 2)),
+                digest: text(row, 3),
+                pre: serde_json::from_str(&text(row, 4)).ok(),
             };
-            rows.insert((ordinal, step), read);
+            self.rows.insert((ordinal, step), read);
         }
-        Ok(Self { rows })
     }
 
     /// The newest version that is there whole.
@@ -164,6 +194,12 @@ impl Marker {
         };
         self.rows.iter().filter_map(step).collect()
     }
+}
+
+fn too_much() -> Fault {
+    refused(format!(
+        "the table {TABLE} has more than was ever written there"
+    ))
 }
 
 // === impl State ===

@@ -11,19 +11,23 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::login::refused;
 use super::{Charsets, Connection, Error};
 use crate::inbox::Inbox;
+use crate::nonce::random_hex;
 
+/// Bytes of the number that a reset is confirmed by.
+const NUMBER_BYTES: usize = 12;
 /// First byte of an OK.
 const OK: u8 = 0x00;
 /// First byte of an EOF, and of the OK that stands for one.
 const EOF: u8 = 0xfe;
 
 /// What a statement depends on besides its text, in the order of [`Connection::read_context`].
-/// As bytes, which the session's character set for results does not touch. Switches as numbers:
-/// as text MariaDB has `ON` where MySQL has `1`.
+/// With a LIMIT of its own, whatever `sql_select_limit` is. As bytes, which the session's character
+/// set for results does not touch. Switches as numbers: as text MariaDB has `ON` where MySQL has
+/// `1`.
 const CONTEXT: &str = "SELECT CAST(@@sql_mode AS BINARY), CAST(@@character_set_client AS BINARY), \
     CAST(@@collation_connection AS BINARY), CAST(@@foreign_key_checks + 0 AS BINARY), \
     CAST(@@default_storage_engine AS BINARY), \
-    CAST(@@explicit_defaults_for_timestamp + 0 AS BINARY)";
+    CAST(@@explicit_defaults_for_timestamp + 0 AS BINARY) LIMIT 1";
 
 /// Makes the session's other character sets those of `collation_connection`.
 const CHARSETS_OF_CONNECTION: &str = "SET character_set_client=@@character_set_connection,\
@@ -33,8 +37,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
     /// Makes the session as it was after its login: variables, temporary tables, locks, prepared
     /// statements and the transaction go with COM_RESET_CONNECTION, which keeps the default
     /// database and the character sets; these two are set again. All three are sent at once and
-    /// must be confirmed, with nothing behind. On an error the connection must be closed. Not
-    /// cancel safe; the deadline is the caller's.
+    /// must be confirmed. Last the server is asked for a number that is made for this reset: were
+    /// the confirmations replies to anything else, it would not come in its place, with nothing
+    /// behind. On an error the connection must be closed. Not cancel safe; the deadline is the
+    /// caller's.
     ///
     /// <https://dev.mysql.com/doc/c-api/8.0/en/mysql-reset-connection.html>
     pub(crate) async fn reset(&mut self) -> Result<(), Error> {
@@ -44,10 +50,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         encode_command(Command::INIT_DB, database, &mut out);
         let set = self.session.charsets.set();
         self.encode_query(&set, &mut out);
+        let number = random_hex::<NUMBER_BYTES>();
+        let question = format!("SELECT CAST('{number}' AS BINARY)");
+        self.encode_query(&question, &mut out);
         self.send(&out).await?;
         let mut inbox = Inbox::default();
         for _ in 0..3 {
             self.confirmed(&mut inbox).await?;
+        }
+        let row = self.read_row(&mut inbox).await?;
+        if row != [Some(number)] {
+            return Err(Error::Unexpected(OK));
         }
         nothing_behind(&inbox)
     }
@@ -114,7 +127,14 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
         self.encode_query(query, &mut out);
         self.send(&out).await?;
         let mut inbox = Inbox::default();
-        let columns = match self.packet(&mut inbox).await? {
+        let row = self.read_row(&mut inbox).await?;
+        nothing_behind(&inbox)?;
+        Ok(row)
+    }
+
+    /// The next reply must be a result set of one row.
+    async fn read_row(&mut self, inbox: &mut Inbox) -> Result<Vec<Option<String>>, Error> {
+        let columns = match self.packet(inbox).await? {
             body if Report::is(&body) => return Err(refused(&Report::decode(&body)?)),
             body => usize::from(body.first().copied().unwrap_or_default()),
         };
@@ -123,18 +143,17 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Connection<T> {
             .capabilities
             .contains(Capabilities::DEPRECATE_EOF);
         for _ in 0..columns + usize::from(eof) {
-            self.packet(&mut inbox).await?;
+            self.packet(inbox).await?;
         }
-        let body = self.packet(&mut inbox).await?;
+        let body = self.packet(inbox).await?;
         if Report::is(&body) {
             return Err(refused(&Report::decode(&body)?));
         }
         let values: Result<Vec<Option<&[u8]>>, _> = text_row(&body).collect();
-        let last = self.packet(&mut inbox).await?;
+        let last = self.packet(inbox).await?;
         if last.first() != Some(&EOF) {
             return Err(Error::Unexpected(last.first().copied().unwrap_or_default()));
         }
-        nothing_behind(&inbox)?;
         let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
         Ok(values?.into_iter().map(|value| value.map(text)).collect())
     }

@@ -64,7 +64,7 @@ fn a_connection_is_reset_confirmed_and_used_again() {
 
 #[test]
 fn a_reset_that_is_not_confirmed_costs_the_connection() {
-    for mood in [Mood::RefuseReset, Mood::Babble] {
+    for mood in [Mood::RefuseReset, Mood::Babble, Mood::ConfirmAnother] {
         fake::run(async {
             let stage = stage(|_| {}).await;
             let client = stage.client().await;

@@ -1,6 +1,8 @@
 use proptest::prelude::*;
 use tenantsdb_codecs::mysql::client::{encode_command, encode_process_kill};
+use tenantsdb_codecs::mysql::code::Code;
 use tenantsdb_codecs::mysql::flags::Status;
+use tenantsdb_codecs::mysql::report::Report;
 use tenantsdb_codecs::mysql::server::{LocalInfile, Ok as OkPacket};
 
 use super::*;
@@ -127,10 +129,7 @@ fn an_error_explains_the_end_only_until_the_next_command() {
     let mut traffic = tenant();
     sent(&mut traffic, &query("SELECT nothing"));
     let mut error = Vec::new();
-    let report = tenantsdb_codecs::mysql::report::Report::new(
-        tenantsdb_codecs::mysql::code::Code::UNKNOWN,
-        "Query execution was interrupted",
-    );
+    let report = Report::new(Code::UNKNOWN, "Query execution was interrupted");
     report.encode(&mut 1, &mut error);
     traffic.server_sent(&error).unwrap();
     assert!(traffic.server_explained());
