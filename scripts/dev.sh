@@ -285,7 +285,8 @@ start_mysql() {
   [ ! -e "$sql" ] || options=(--init-file="$sql")
   start mysql as_own_session "${MYSQLD[@]}" --user="$(id -un)" --datadir="$DEV/mysql" \
     --bind-address=127.0.0.1 --port="$port" --socket=socket --pid-file=pid --mysqlx=OFF \
-    --skip-name-resolve --log-bin-trust-function-creators=ON --event-scheduler=ON "${options[@]}"
+    --secure-file-priv=NULL --skip-name-resolve --log-bin-trust-function-creators=ON \
+    --event-scheduler=ON "${options[@]}"
   MYSQL_ADDRESS=127.0.0.1:$port
   until_ready mysql mysql_answers "$port"
   [ ! -e "$sql" ] || { rm -f "$sql" && touch "$DEV/mysql/made"; }
