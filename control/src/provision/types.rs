@@ -52,7 +52,7 @@ pub struct TenantSpec<'a> {
     /// The login's password verifier, stored by the server byte for byte.
     pub verifier: &'a str,
     /// The version it is born at: `n` of `1.n`. Its template must be there
-    /// ([`Provisioner::template_ensure`]).
+    /// ([`super::Provisioner::template_ensure`]).
     pub ordinal: u32,
     /// Whether the tenant's login may change the schema.
     pub allow_ddl: bool,
