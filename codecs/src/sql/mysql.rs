@@ -14,7 +14,7 @@
 //! - [`mentions`], [`names`]: which objects it may be about.
 //! - [`portable()`]: the statement without its definer and the name of its database.
 //! - [`with_online`]: the statement, with the demand that nobody is kept waiting.
-//! - [`kill`]: the connection that a KILL names.
+//! - [`kill()`]: the connection that a KILL names.
 //!
 //! The rules are those of the servers' scanners (`sql/sql_lex.cc` in both), with the text in UTF-8.
 //! What an executable comment holds (`/*!40101 … */`, `/*M!100100 … */`) is code here, whatever its

@@ -124,7 +124,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
 pub(super) struct Head<'a> {
     /// As [`super::tag`] has it.
     pub(super) tag: String,
-    /// OR REPLACE or IF [NOT] EXISTS.
+    /// OR REPLACE or `IF [NOT] EXISTS`.
     pub(super) conditional: bool,
     /// ALTER ONLINE TABLE.
     pub(super) online: bool,
@@ -261,7 +261,7 @@ fn object(tokens: &[Token<'_>]) -> Option<(usize, &'static str)> {
         .map(|(words, object)| (words.len(), *object))
 }
 
-/// How many tokens IF [NOT] EXISTS has, if they begin with it.
+/// How many tokens `IF [NOT] EXISTS` has, if they begin with it.
 fn condition(tokens: &[Token<'_>]) -> usize {
     [&["IF", "EXISTS"][..], &["IF", "NOT", "EXISTS"][..]]
         .into_iter()
