@@ -14,6 +14,7 @@ pub mod context;
 pub mod core;
 pub mod listener;
 
+mod backoff;
 #[cfg(test)]
 mod fake;
 pub mod front;

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::journal::Journal;
+use crate::backoff::Backoff;
 use crate::control::{Client, ControlError};
 
 /// First and longest time between two attempts; each is drawn from its second half.
@@ -146,7 +147,7 @@ impl Redelivery {
     /// Offers what is there until it is taken, and then what comes; ends when nothing is left and
     /// nobody can hand over more.
     pub async fn run(mut self, recipient: impl Recipient, journal: Journal) {
-        let mut backoff = Backoff::default();
+        let mut backoff = Backoff::new(BACKOFF);
         loop {
             if self.captures.is_empty() {
                 match self.queue.recv().await {
@@ -211,30 +212,6 @@ impl Redelivery {
         self.captures = left;
         refused
     }
-}
-
-/// Grows with each failure. Jitter keeps the proxies of a fleet apart.
-#[derive(Debug, Default)]
-struct Backoff {
-    last: Option<Duration>,
-}
-
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let (first, longest) = BACKOFF;
-        let next = self.last.map_or(first, |last| longest.min(2 * last));
-        self.last = Some(next);
-        next.mul_f64(0.5 + 0.5 * unit_random())
-    }
-
-    const fn reset(&mut self) {
-        self.last = None;
-    }
-}
-
-/// From 0 to 1; 1 where there is no randomness to be had.
-fn unit_random() -> f64 {
-    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use tracing::{debug, info, warn};
 
 use super::follow::{FollowError, Follower, Position, Step};
 use super::table::Routes;
+use crate::backoff::Backoff;
 use crate::control::{Client, ControlError};
 use crate::fault::FaultKind;
 use crate::metrics::Metrics;
@@ -91,7 +92,7 @@ pub async fn follow(
     mut follower: Follower,
     progress: Progress,
 ) {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(BACKOFF);
     loop {
         metrics.feed_connects.increment();
         let error = {
@@ -212,30 +213,6 @@ pub async fn acknowledge(client: Client, metrics: &Metrics, mut progressed: Prog
             }
         }
     }
-}
-
-/// Doubling waits with jitter, so that proxies which lost one control do not come back as one.
-#[derive(Debug, Default)]
-struct Backoff {
-    last: Option<Duration>,
-}
-
-impl Backoff {
-    fn next(&mut self) -> Duration {
-        let (first, longest) = BACKOFF;
-        let next = self.last.map_or(first, |last| longest.min(2 * last));
-        self.last = Some(next);
-        next.mul_f64(0.5 + 0.5 * unit_random())
-    }
-
-    fn reset(&mut self) {
-        self.last = None;
-    }
-}
-
-/// From 0 to 1; 1 where there is no randomness to be had.
-fn unit_random() -> f64 {
-    getrandom::u32().map_or(1.0, |random| f64::from(random) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]

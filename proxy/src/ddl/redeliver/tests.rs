@@ -169,7 +169,7 @@ fn answers_of_control_say_what_to_do() {
 
 #[test]
 fn pauses_grow_up_to_a_limit() {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(BACKOFF);
     let mut longest = BACKOFF.0;
     for _ in 0..20 {
         let pause = backoff.next();

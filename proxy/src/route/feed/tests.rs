@@ -210,7 +210,7 @@ async fn a_refused_route_is_reported_and_the_rest_goes_on() {
 
 #[test]
 fn waits_double_with_jitter_up_to_a_limit_and_start_again() {
-    let mut backoff = Backoff::default();
+    let mut backoff = Backoff::new(BACKOFF);
     let mut expected = BACKOFF.0;
     for _ in 0..20 {
         let wait = backoff.next();
