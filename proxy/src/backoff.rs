@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Doubling waits. Each is drawn from its second half, so that proxies which lost one control do not
-/// come back as one.
+/// Doubling waits. Each is drawn from its second half, so that proxies which lost one control do
+/// not come back as one.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
