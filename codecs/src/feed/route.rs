@@ -67,7 +67,8 @@ pub struct Login {
     pub server_user: Option<String>,
     /// PostgreSQL: `SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>`, byte for byte what
     /// the server's role has. MariaDB: `mysql_native_password$` and SHA1(SHA1(password)), MySQL:
-    /// `caching_sha2_password$` and SHA256(SHA256(password)), in hexadecimal.
+    /// `caching_sha2_password$` and SHA256(SHA256(password)), in hexadecimal. Redis: `sha256$` and
+    /// SHA256(password), in hexadecimal.
     pub verifier: String,
     /// Raised by each rotation; pooled connections of another generation are not used.
     pub generation: u64,
@@ -100,6 +101,32 @@ pub enum PoolMode {
     /// At the end of the client's session.
     #[default]
     Session,
+    /// As soon as nothing of the session depends on it (Redis: all is answered, and no MULTI, WATCH,
+    /// subscription or tracking is open).
+    Transaction,
+}
+
+/// What is so only of a Redis database.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redis {
+    /// What each of its keys and channels begins with on a server that it shares with others:
+    /// `acme:`. `None` where the whole server is its own: nothing is rewritten there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Keys beyond which commands that may add data are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_max: Option<u64>,
+    /// Estimated bytes of keys and values beyond which commands that may add data are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_bytes_max: Option<u64>,
+    /// Bytes of the longest argument of a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value_bytes_max: Option<u64>,
+    /// Which commands there are, as rules of Redis's access lists, applied in order behind what
+    /// every database may do: `-eval`, `-@scripting`, `+get`, `-client|list`. They take away, or
+    /// give back what one before has taken; they give nothing that is not there without them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<String>,
 }
 
 /// Where one database lives and who may use it. The key is `(engine, database)`.
@@ -131,4 +158,7 @@ pub struct Route {
     /// Whether the server may ask clients for their local files (MySQL's LOAD DATA LOCAL).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local_infile: bool,
+    /// Redis only, where it is always there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redis: Option<Redis>,
 }

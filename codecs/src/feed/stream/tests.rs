@@ -26,6 +26,7 @@ fn route(database: &str, generation: u64) -> Route {
         limits: Limits::default(),
         pool_mode: PoolMode::Session,
         local_infile: false,
+        redis: None,
     }
 }
 
