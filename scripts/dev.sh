@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, control and one proxy, with
-# all data below .dev/. Run it as `make dev`. A second run finds everything as it was left.
+# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, Redis, control and one proxy,
+# with all data below .dev/. Run it as `make dev`. A second run finds everything as it was left.
 #
 # Settings, all optional:
 #   TENANTSDB_DEV_POSTGRES_PORT=6432   where applications connect to (the proxy), for PostgreSQL
 #   TENANTSDB_DEV_MARIADB_PORT=6306    the same for MariaDB
 #   TENANTSDB_DEV_MYSQL=yes            a MySQL server too: this machine's, or one of Debian sid beside it
 #   TENANTSDB_DEV_MYSQL_PORT=6307      its port for applications
+#   TENANTSDB_DEV_REDIS_PORT=6380      the proxy's port for Redis
 #   TENANTSDB_DEV_CONTROL_PORT=6080    REST
 #   TENANTSDB_DEV_ADMIN_PORT=6090      the proxy's metrics and health
 #   TENANTSDB_DEV_DIR=.dev             data, logs, keys
@@ -22,11 +23,13 @@ unset TENANTSDB_DEV_HEARS
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/postgres.sh"
 . "$ROOT/scripts/mysql.sh"
+. "$ROOT/scripts/redis.sh"
 
 PROXY_PORT=${TENANTSDB_DEV_POSTGRES_PORT:-6432}
 MARIADB_PORT=${TENANTSDB_DEV_MARIADB_PORT:-6306}
 WITH_MYSQL=${TENANTSDB_DEV_MYSQL:-}
 MYSQL_PORT=${TENANTSDB_DEV_MYSQL_PORT:-6307}
+REDIS_PORT=${TENANTSDB_DEV_REDIS_PORT:-6380}
 CONTROL_PORT=${TENANTSDB_DEV_CONTROL_PORT:-6080}
 ADMIN_PORT=${TENANTSDB_DEV_ADMIN_PORT:-6090}
 DEV=$(realpath -m "${TENANTSDB_DEV_DIR:-$ROOT/.dev}")
@@ -88,7 +91,7 @@ stop_all() {
 # and its command line names that folder.
 stop_leftovers() {
   local name pid
-  for name in proxy control mysql mariadb postgres; do
+  for name in proxy control redis mysql mariadb postgres; do
     pid=$(cat "$DEV/$name.pid" 2>/dev/null) || continue
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
       grep -qF -e "$DEV" -e "$POSTGRES_DATA" -e "$MARIADB_DATA"; then
@@ -297,6 +300,45 @@ mysql_answers() {
     -u admin -e 'SELECT 1'
 }
 
+# --- Redis -------------------------------------------------------------------------------------
+
+# The configuration has the password, which a command line would show to everybody.
+init_redis() {
+  local data=$DEV/redis
+  prepare redis
+  [ -e "$data/redis.conf" ] && return 0
+  say "making Redis's data in $data"
+  rm -rf "$data" "$data.new"
+  mkdir "$data.new"
+  # Logins are not written here: control pushes them again to a server that has lost them.
+  cat >"$data.new/redis.conf" <<CONF
+bind 127.0.0.1
+dir "$data"
+requirepass "$(cat "$DEV/redis.password")"
+appendonly yes
+# The command line tells whose the process is: stop_leftovers.
+set-proc-title no
+CONF
+  mv "$data.new" "$data"
+}
+
+start_redis() {
+  local port
+  init_redis
+  port=$(cat "$DEV/redis.port")
+  need_port "$port" 'Redis (its port was chosen at the first run and is known to control)' \
+    "rm -rf $DEV and start anew, or TENANTSDB_DEV_DIR"
+  start redis as_own_session "$(redis_program redis-server)" "$DEV/redis/redis.conf" --port "$port"
+  REDIS_ADDRESS=127.0.0.1:$port
+  until_ready redis redis_answers "$port"
+}
+
+# redis-cli ends with 0 when the server says no.
+redis_answers() {
+  REDISCLI_AUTH=$(cat "$DEV/redis.password") "$(redis_program redis-cli)" -h 127.0.0.1 -p "$1" ping |
+    grep -qx PONG
+}
+
 # --- control and proxy -------------------------------------------------------------------------
 
 start_control() {
@@ -310,7 +352,8 @@ start_control() {
   fi
   start control as_own_session "$BIN/tenantsdb-control" run --data "$DEV/control" \
     --listen "127.0.0.1:$CONTROL_PORT" --postgres-address "127.0.0.1:$PROXY_PORT" \
-    --mariadb-address "127.0.0.1:$MARIADB_PORT" --mysql-address "127.0.0.1:$MYSQL_PORT"
+    --mariadb-address "127.0.0.1:$MARIADB_PORT" --mysql-address "127.0.0.1:$MYSQL_PORT" \
+    --redis-address "127.0.0.1:$REDIS_PORT"
   until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
 }
 
@@ -321,7 +364,7 @@ start_proxy() {
   [ -z "$WITH_MYSQL" ] || door=(--mysql-listen "127.0.0.1:$MYSQL_PORT")
   start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DEV/proxy" \
     --postgres-listen "127.0.0.1:$PROXY_PORT" --mariadb-listen "127.0.0.1:$MARIADB_PORT" \
-    "${door[@]}" \
+    "${door[@]}" --redis-listen "127.0.0.1:$REDIS_PORT" \
     --admin-listen "127.0.0.1:$ADMIN_PORT" \
     --control-url "http://127.0.0.1:$CONTROL_PORT" \
     --proxy-token-file "$DEV/control/proxy-token" --proxy-id dev \
@@ -335,7 +378,7 @@ write_env() {
   ln -sf "$BIN/tdb" "$DEV/bin/tdb"
   cat >"$DEV/env.new" <<ENV
 # Written by make dev. Use it with:  . $DEV/env
-export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT TDB_MARIADB_ADDR=127.0.0.1:$MARIADB_PORT
+export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT TDB_MARIADB_ADDR=127.0.0.1:$MARIADB_PORT TDB_REDIS_ADDR=127.0.0.1:$REDIS_PORT
 export TDB_CONFIG='$DEV/tdb/config.json'
 export TENANTSDB_DEV_POSTGRES_DATA='$POSTGRES_DATA' TENANTSDB_DEV_MARIADB_DATA='$MARIADB_DATA'
 case ":\$PATH:" in *":$DEV/bin:"*) ;; *) export PATH="$DEV/bin:\$PATH" ;; esac
@@ -364,12 +407,14 @@ TenantsDB is running.
   applications   127.0.0.1:$PROXY_PORT  (PostgreSQL)
                  127.0.0.1:$MARIADB_PORT  (MariaDB)${WITH_MYSQL:+
                  127.0.0.1:$MYSQL_PORT  (MySQL)}
+                 127.0.0.1:$REDIS_PORT  (Redis)
                  TLS certificate authority: $DEV/certs/ca.crt
   REST           http://127.0.0.1:$CONTROL_PORT
   metrics        http://127.0.0.1:$ADMIN_PORT/metrics
   databases      $POSTGRES_ADDRESS  (PostgreSQL; data: $POSTGRES_DATA)
                  $MARIADB_ADDRESS  (MariaDB; data: $MARIADB_DATA)${WITH_MYSQL:+
                  $MYSQL_ADDRESS  (MySQL; data: $DEV/mysql)}
+                 $REDIS_ADDRESS  (Redis; data: $DEV/redis)
   API key        in $DEV/control/api-key
   logs           $DEV/log
 
@@ -393,6 +438,7 @@ if [ -z "$BIN" ]; then
 fi
 [ -n "$(postgres_bin)" ] || die 'there is no PostgreSQL 15 or later; run: scripts/install.sh dev'
 [ -n "$(mariadb_program mariadbd)" ] || die 'there is no MariaDB; run: scripts/install.sh dev'
+redis_program redis-server >/dev/null || die 'there is no Redis 7; run: scripts/install.sh dev'
 [ "$(id -u)" != 0 ] || id -u "$MARIADB_USER" >/dev/null 2>&1 ||
   die "there is no user $MARIADB_USER to run MariaDB; run: scripts/install.sh dev"
 [ "$(id -u)" != 0 ] && MARIADB_AS= || MARIADB_AS=$MARIADB_USER
@@ -420,6 +466,7 @@ if [ -n "$WITH_MYSQL" ]; then
   words=$("$ROOT/scripts/mysql.sh" mysql) || die 'there is no MySQL client here'
   mapfile -t MYSQL <<<"$words"
 fi
+need_port "$REDIS_PORT" "the proxy's door for Redis" TENANTSDB_DEV_REDIS_PORT
 need_port "$CONTROL_PORT" 'control' TENANTSDB_DEV_CONTROL_PORT
 need_port "$ADMIN_PORT" "the proxy's admin interface" TENANTSDB_DEV_ADMIN_PORT
 
@@ -429,11 +476,13 @@ trap 'say; say stopping; exit 0' INT TERM HUP
 start_postgres
 start_mariadb
 [ -z "$WITH_MYSQL" ] || start_mysql
+start_redis
 start_control
 write_env
 register_server postgres local PostgreSQL "$POSTGRES_ADDRESS" postgres
 register_server mariadb mariadb MySQL "$MARIADB_ADDRESS" admin
 [ -z "$WITH_MYSQL" ] || register_server mysql mysql MySQL "$MYSQL_ADDRESS" admin
+register_server redis redis Redis "$REDIS_ADDRESS" default
 start_proxy
 greet
 say ready

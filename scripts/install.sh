@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
 # Installs what is missing for a task, says what it installs, and does nothing when all is there.
 #
-#   scripts/install.sh dev     PostgreSQL 15 or later and MariaDB (servers and clients), a C compiler
-#   scripts/install.sh test    that, MySQL, and pinned database drivers: Python's in .venv,
-#                              Node.js's in .node
+#   scripts/install.sh dev     PostgreSQL 15 or later, MariaDB, Redis 7.0 or later (servers and
+#                              clients), a C compiler
+#   scripts/install.sh test    that, MySQL, Valkey, and pinned database drivers: Python's in .venv,
+#                              with redis-py's own tests in .venv/redis-py; Node.js's in .node
 #   scripts/install.sh fuzz    a C compiler and cargo-fuzz
 #
 # Packages come from apt: as root directly, otherwise by sudo, otherwise the command is printed and
-# the exit code is 1. Everything else goes below the checkout, cargo's own folder, or (MySQL, which
-# Debian's stable release has not) the user's cache. No database server is started by any of it.
+# the exit code is 1. Everything else goes below the checkout, cargo's own folder, or (MySQL and
+# Valkey, which Debian's stable release has not) the user's cache. No database server is started by
+# any of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/postgres.sh
 . scripts/mysql.sh
+. scripts/redis.sh
 
 say() { printf 'install: %s\n' "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
@@ -52,6 +55,9 @@ install_packages() {
   [ -n "$(mariadb_program mariadbd)" ] && command -v mariadb-install-db >/dev/null ||
     packages+=(mariadb-server-core)
   command -v mariadb >/dev/null && command -v mariadb-dump >/dev/null || packages+=(mariadb-client)
+  # Has the server's program too, and no service: scripts/redis.sh.
+  redis_program redis-server >/dev/null && redis_program redis-cli >/dev/null ||
+    packages+=(redis-tools)
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
   [ "$1" != test ] || packages+=($(missing_for_drivers))
   [ ${#packages[@]} = 0 ] && return
@@ -60,6 +66,8 @@ install_packages() {
   [ $postgres = no ] || as_root rm -f "$CREATECLUSTER_FILE"
   [ -n "$(postgres_bin)" ] ||
     die "PostgreSQL $POSTGRES_VERSION_MIN or later is needed; see https://www.postgresql.org/download/linux/debian/"
+  redis_program redis-server >/dev/null ||
+    die "Redis $REDIS_VERSION_MIN.0 or later is needed; see https://redis.io/docs/latest/operate/oss_and_stack/install/"
 }
 
 # mysqlclient, the Python driver, is built here against MariaDB's client library.
@@ -89,6 +97,22 @@ install_python_clients() {
   python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$want"
   cp "$want" "$stamp"
+}
+
+# redis-py's own tests are in its source package alone. Built packages it needs none.
+install_redis_py_tests() {
+  local want=tests/clients/redis/redis-py.txt home=.venv/redis-py
+  if cmp -s "$want" "$home/installed"; then return; fi
+  say "unpacking redis-py's tests into $home"
+  rm -rf "$home" "$home.new"
+  mkdir "$home.new"
+  .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --no-binary :all: \
+    --require-hashes --dest "$home.new" -r "$want"
+  # The package itself is left out: what is tested is what is installed.
+  tar -xzf "$home.new"/redis-*.tar.gz -C "$home.new" --strip-components=1 --wildcards \
+    '*/tests' '*/pyproject.toml'
+  cp "$want" "$home.new/installed"
+  mv "$home.new" "$home"
 }
 
 # npm installs beside the package.json that it reads: a copy of it outside of what git keeps.
@@ -128,7 +152,9 @@ case "${1:-}" in
     install_packages test
     make_mariadb_user
     install_python_clients
+    install_redis_py_tests
     install_node_clients
+    install_valkey || die "Valkey could not be unpacked (see above)"
     install_mysql_if_to_be_had
     ;;
   fuzz) install_cargo_fuzz ;;

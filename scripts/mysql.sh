@@ -12,10 +12,11 @@
 #
 # Exit codes: 0 printed; 1 something broke, as the text says; 69 MySQL cannot be had here.
 
+. "$(dirname "${BASH_SOURCE[0]}")/debian.sh"
+
 # Oracle's caching_sha2_password is the default since 8.0.
 MYSQL_VERSION_MIN=8
-# EX_UNAVAILABLE of sysexits(3).
-MYSQL_UNAVAILABLE=69
+MYSQL_UNAVAILABLE=$DEBIAN_UNAVAILABLE
 # sid needs to be asked for both; the client's package has mysqldump and mysql too.
 MYSQL_PACKAGES=(mysql-server-core mysql-client-core)
 
@@ -26,7 +27,7 @@ mysql_say() { printf 'mysql: %s\n' "$*" >&2; }
 
 # mysql_home: the folder with the unpacked packages, there or not.
 mysql_home() {
-  printf '%s' "${TENANTSDB_MYSQL_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/tenantsdb/mysql}"
+  printf '%s' "${TENANTSDB_MYSQL_DIR:-$(debian_home mysql)}"
 }
 
 # is_oracle PROGRAM…: whether this is Oracle's MySQL and new enough. MariaDB's programs bear the same names.
@@ -47,20 +48,8 @@ mysql_of_machine() {
   return 1
 }
 
-# mysql_unpacked_prefix HOME PROGRAM: how an unpacked program is started: through the libc and the
-# libraries that it was unpacked with, since the system's own may be older.
-mysql_unpacked_prefix() {
-  local home=$1 program=$2 loader libraries path
-  loader=$(find "$home/usr/lib" -maxdepth 2 -name 'ld-linux*.so.*' -print -quit 2>/dev/null)
-  [ -n "$loader" ] || return 1
-  libraries=$(dirname "$loader")
-  for path in "$home/usr/sbin/$program" "$home/usr/bin/$program"; do
-    [ -x "$path" ] || continue
-    printf '%s\n' "$loader" --library-path "$libraries:$home/usr/lib/mysql/private" "$path"
-    return 0
-  done
-  return 1
-}
+# mysql_unpacked_prefix HOME PROGRAM: how an unpacked program is started.
+mysql_unpacked_prefix() { debian_unpacked_prefix "$1" "$2" usr/lib/mysql/private; }
 
 # mysql_prefix PROGRAM: prints what comes before the program's own arguments, one word a line.
 # MySQL's programs take --no-defaults as their first argument only.
@@ -79,67 +68,12 @@ mysql_prefix() {
   fi
 }
 
-# mysql_debian_uri: the address of this machine's own Debian archive, as apt knows it.
-mysql_debian_uri() {
-  local codename
-  codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
-  apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' |
-    awk -v release="$codename" '$2 == release && $3 == "main" { print $1; exit }'
+# mysql_unpacked_runs HOME: whether what was unpacked there is a MySQL server that runs here.
+mysql_unpacked_runs() {
+  local mysqld
+  mapfile -t mysqld < <(mysql_unpacked_prefix "$1" mysqld)
+  [ ${#mysqld[@]} -gt 0 ] && is_oracle "${mysqld[@]}"
 }
-
-# mysql_fetch HOME: unpacks MySQL into HOME, which is there whole or not at all. One process at a
-# time: whoever waited finds it done.
-mysql_fetch() (
-  set -euo pipefail
-  home=$1 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null ||
-    { mysql_say 'this is no Debian: no apt-get, or no dpkg-deb'; exit $MYSQL_UNAVAILABLE; }
-  [ -r "$keyring" ] || { mysql_say "no $keyring"; exit $MYSQL_UNAVAILABLE; }
-  uri=$(mysql_debian_uri)
-  [ -n "$uri" ] || { mysql_say "apt knows no Debian archive"; exit $MYSQL_UNAVAILABLE; }
-  mkdir -p "$(dirname "$home")"
-  exec 8>"$home.lock"
-  flock 8
-  [ ! -e "$home" ] || exit 0
-  aside=$home.new
-  rm -rf "$aside"
-  trap 'rm -rf "$aside"' EXIT
-  mkdir -p "$aside"/apt/{etc,state/lists/partial,cache/archives/partial} "$aside/root"
-  : >"$aside/apt/status"
-  cat >"$aside/apt/etc/sid.sources" <<SOURCES
-Types: deb
-URIs: $uri
-Suites: sid
-Components: main
-Signed-By: $keyring
-SOURCES
-  cat >"$aside/apt/apt.conf" <<CONF
-Dir::State "$aside/apt/state";
-Dir::State::status "$aside/apt/status";
-Dir::Cache "$aside/apt/cache";
-Dir::Etc::sourcelist "$aside/apt/etc/sid.sources";
-Dir::Etc::sourceparts "-";
-Dir::Etc::preferencesparts "-";
-APT::Get::List-Cleanup "0";
-APT::Sandbox::User "$(id -un)";
-Acquire::Languages "none";
-Debug::NoLocking "1";
-CONF
-  export APT_CONFIG=$aside/apt/apt.conf DEBIAN_FRONTEND=noninteractive
-  mysql_say "unpacking ${MYSQL_PACKAGES[*]} of Debian sid into $home (about 60 MB to fetch, 330 MB on disk)"
-  log=$aside/apt/log
-  if ! apt-get update -qq >"$log" 2>&1 ||
-    ! apt-get install -qq -y --no-install-recommends --download-only "${MYSQL_PACKAGES[@]}" >>"$log" 2>&1; then
-    tail -n 5 "$log" >&2
-    mysql_say 'Debian sid did not hand them out'
-    exit $MYSQL_UNAVAILABLE
-  fi
-  for package in "$aside"/apt/cache/archives/*.deb; do dpkg-deb -x "$package" "$aside/root"; done
-  mapfile -t mysqld < <(mysql_unpacked_prefix "$aside/root" mysqld)
-  [ ${#mysqld[@]} -gt 0 ] && is_oracle "${mysqld[@]}" ||
-    { mysql_say 'the unpacked mysqld does not run here'; exit $MYSQL_UNAVAILABLE; }
-  mv "$aside/root" "$home"
-)
 
 # install_mysql: sees to it that there is a MySQL server with its client; 69 where it cannot be had.
 install_mysql() {
@@ -148,7 +82,8 @@ install_mysql() {
   local home code=0
   home=$(mysql_home)
   [ -e "$home" ] && return 0
-  mysql_fetch "$home" || code=$?
+  # About 60 MB to fetch, 330 MB on disk.
+  DEBIAN_NAME=mysql debian_fetch "$home" sid mysql_unpacked_runs "${MYSQL_PACKAGES[@]}" || code=$?
   [ $code = 0 ] && return 0
   mysql_say 'MySQL CANNOT BE HAD HERE: what is tested against it will be counted as not run'
   return $code
