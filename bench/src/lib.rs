@@ -48,5 +48,6 @@ fn route(n: usize, verifier: &str) -> Route {
         limits: Limits::default(),
         pool_mode: PoolMode::Session,
         local_infile: false,
+        redis: None,
     }
 }

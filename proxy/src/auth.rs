@@ -3,6 +3,7 @@
 //! outside ([`Mock`]).
 
 mod mock;
+pub mod redis;
 pub mod rsa;
 
 pub use mock::Mock;

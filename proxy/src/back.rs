@@ -3,6 +3,7 @@
 pub(crate) mod dial;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+pub(crate) mod redis;
 
 use std::fmt;
 

@@ -22,6 +22,8 @@ pub struct Config {
     pub mysql_listen: Option<SocketAddr>,
     /// Where MariaDB clients connect, if any.
     pub mariadb_listen: Option<SocketAddr>,
+    /// Where Redis clients connect, if any.
+    pub redis_listen: Option<SocketAddr>,
     /// Private key that MySQL clients without TLS seal their passwords with; `None` makes one.
     pub mysql_rsa_key: Option<PathBuf>,
     /// Where `/metrics`, `/healthz` and `/readyz` are served.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::auth::Mock;
 use crate::auth::rsa::{Rsa, RsaError};
 use crate::back::mysql::secret::Secrets;
-use crate::back::{mysql, postgres};
+use crate::back::{mysql, postgres, redis};
 use crate::cancel::{CancelKeys, ConnectionIds};
 use crate::config::Config;
 use crate::ddl::Captures;
@@ -63,6 +63,7 @@ pub(crate) struct Record {
 pub(crate) struct EngineBudgets {
     pub(crate) postgres: Arc<Budgets<postgres::Connection>>,
     pub(crate) mysql: Arc<Budgets<mysql::Connection>>,
+    pub(crate) redis: Arc<Budgets<redis::Connection>>,
 }
 
 impl Context {
@@ -91,6 +92,7 @@ impl Context {
             budgets: EngineBudgets {
                 postgres: Arc::new(Budgets::new(&config)),
                 mysql: Arc::new(Budgets::new(&config)),
+                redis: Arc::new(Budgets::new(&config)),
             },
             captures,
             drain: Drain::default(),

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::back::{mysql, postgres};
+use crate::back::{mysql, postgres, redis};
 use crate::context::Context;
 use crate::pool::Pools;
 
@@ -15,6 +15,8 @@ pub struct Core {
     /// The server connections of this core.
     pub(crate) postgres: Pools<postgres::Connection>,
     pub(crate) mysql: Pools<mysql::Connection>,
+    /// Sessions' connections, and those that only look for names (`…:walk`).
+    pub(crate) redis: Pools<redis::Connection>,
 }
 
 impl Core {
@@ -25,6 +27,7 @@ impl Core {
         Rc::new(Self {
             postgres: Pools::new(config, &budgets.postgres),
             mysql: Pools::new(config, &budgets.mysql),
+            redis: Pools::new(config, &budgets.redis),
             context,
         })
     }
@@ -34,7 +37,8 @@ impl Core {
         let idle_timeout = self.context.config.idle_timeout;
         tokio::join!(
             self.postgres.tend(idle_timeout),
-            self.mysql.tend(idle_timeout)
+            self.mysql.tend(idle_timeout),
+            self.redis.tend(idle_timeout)
         );
     }
 }

@@ -48,6 +48,7 @@ pub(crate) fn config() -> Config {
         postgres_listen: ([127, 0, 0, 1], 0).into(),
         mysql_listen: None,
         mariadb_listen: None,
+        redis_listen: None,
         mysql_rsa_key: None,
         admin_listen: ([127, 0, 0, 1], 0).into(),
         control: Control {
@@ -108,6 +109,7 @@ pub(crate) fn route(addr: SocketAddr) -> wire::Route {
         limits: wire::Limits::default(),
         pool_mode: PoolMode::Session,
         local_infile: false,
+        redis: None,
     }
 }
 

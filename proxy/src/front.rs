@@ -2,6 +2,7 @@
 
 pub mod mysql;
 pub mod postgres;
+pub mod redis;
 
 use std::io;
 use std::time::Duration;

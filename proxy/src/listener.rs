@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 
 use crate::core::Core;
 use crate::fault::FaultKind;
-use crate::front::{mysql, postgres};
+use crate::front::{mysql, postgres, redis};
 use crate::limits::{Full, SourcePermit};
 use crate::metrics::Login;
 use crate::stream::keepalive;
@@ -39,6 +39,8 @@ pub enum Door {
     Postgres,
     /// MySQL's or MariaDB's.
     MySql(Flavour),
+    /// Redis's or Valkey's.
+    Redis,
 }
 
 impl Door {
@@ -52,6 +54,7 @@ impl Door {
         match self {
             Self::Postgres => postgres::serve(core, stream, peer, source).await,
             Self::MySql(flavour) => mysql::serve(core, stream, peer, source, flavour).await,
+            Self::Redis => redis::serve(core, stream, peer, source).await,
         }
     }
 
@@ -59,6 +62,7 @@ impl Door {
         match self {
             Self::Postgres => postgres::turn_away(core, stream, peer, full).await,
             Self::MySql(_) => mysql::turn_away(core, stream, peer, full).await,
+            Self::Redis => redis::turn_away(core, stream, peer, full).await,
         }
     }
 }

@@ -25,6 +25,10 @@ pub const LINE_BYTES_MAX: usize = 64 * 1024;
 /// One line of the feed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one at a time, and nearly all are routes"
+)]
 pub enum Line {
     /// What follows replaces the whole table.
     Snapshot(Snapshot),

@@ -51,6 +51,7 @@ pub fn check(raw: &Raw) -> Result<Config, Problems> {
         },
         mysql_listen: problems.address_if("--mysql-listen", raw.mysql_listen.as_deref()),
         mariadb_listen: problems.address_if("--mariadb-listen", raw.mariadb_listen.as_deref()),
+        redis_listen: problems.address_if("--redis-listen", raw.redis_listen.as_deref()),
         mysql_rsa_key: raw.mysql_rsa_key.clone(),
         data: raw.data.clone(),
         client_tls: problems.cert_files(raw),

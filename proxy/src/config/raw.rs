@@ -70,6 +70,9 @@ pub struct Raw {
     /// Where clients of MariaDB servers connect, for example 127.0.0.1:6306 [default: nowhere].
     #[arg(long, env = "TENANTSDB_MARIADB_LISTEN")]
     pub mariadb_listen: Option<String>,
+    /// Where Redis clients connect, for example 127.0.0.1:6380 [default: nowhere].
+    #[arg(long, env = "TENANTSDB_REDIS_LISTEN")]
+    pub redis_listen: Option<String>,
     /// Private RSA key, PEM (PKCS#8), that MySQL clients without TLS seal their passwords with; the
     /// same for all proxies [default: one that is made when it is needed].
     #[arg(long, env = "TENANTSDB_MYSQL_RSA_KEY")]

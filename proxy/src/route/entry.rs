@@ -6,8 +6,10 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::{DatabaseName, Engine};
-use tenantsdb_codecs::feed::route::{self as wire, Kind, Limits, PoolMode, Server, Status};
+use tenantsdb_codecs::feed::route::{self as wire, Kind, Limits, PoolMode, Redis, Server, Status};
 use tenantsdb_codecs::{mysql, scram};
+
+use crate::auth::redis;
 
 /// Most logins of one database: control makes one or two of each.
 const LOGINS_MAX: usize = 16;
@@ -34,6 +36,9 @@ pub struct Route {
     pub pool_mode: PoolMode,
     /// Whether the server may ask clients for their local files.
     pub local_infile: bool,
+    /// What is so only of a Redis database: there with Redis, with no other engine. Boxed, because
+    /// it is larger than all the rest.
+    pub redis: Option<Box<Redis>>,
 }
 
 /// One login of a database, with its verifier read.
@@ -56,6 +61,8 @@ pub enum Verifier {
     Scram(scram::Verifier),
     /// MySQL's and MariaDB's.
     MySql(mysql::auth::Verifier),
+    /// Redis's.
+    Redis(redis::Verifier),
 }
 
 /// Why a route cannot be used. Reported to control; holds nothing secret.
@@ -76,6 +83,12 @@ pub enum RouteError {
     /// A verifier that cannot be read.
     #[error("the verifier of {0} cannot be used")]
     Verifier(String),
+    /// A Redis route without what Redis routes say, or another engine's with it.
+    #[error("the part about Redis is missing, or has no place here")]
+    Redis,
+    /// No prefix that keeps its keys apart from all others.
+    #[error("the key prefix is not lower-case letters, digits and underscores before one colon")]
+    Prefix,
 }
 
 impl Route {
@@ -86,6 +99,7 @@ impl Route {
     /// What makes it unusable.
     pub fn read(route: wire::Route, servers: &mut Interner<Server>) -> Result<Self, RouteError> {
         check_name(&route)?;
+        check_redis(&route)?;
         let port = route
             .server
             .addr
@@ -104,6 +118,7 @@ impl Route {
             limits: route.limits,
             pool_mode: route.pool_mode,
             local_infile: route.local_infile,
+            redis: route.redis.map(Box::new),
         })
     }
 
@@ -133,6 +148,7 @@ impl Route {
             limits: self.limits,
             pool_mode: self.pool_mode,
             local_infile: self.local_infile,
+            redis: self.redis.as_deref().cloned(),
         }
     }
 }
@@ -159,6 +175,28 @@ fn check_name(route: &wire::Route) -> Result<(), RouteError> {
         None => false,
     };
     if fits { Ok(()) } else { Err(RouteError::Name) }
+}
+
+/// A prefix that is empty, or lacks its colon, would let one database see another's keys.
+fn check_redis(route: &wire::Route) -> Result<(), RouteError> {
+    if (route.engine == Engine::Redis) != route.redis.is_some() {
+        return Err(RouteError::Redis);
+    }
+    let prefix = route
+        .redis
+        .as_ref()
+        .and_then(|redis| redis.prefix.as_deref());
+    match prefix {
+        Some(prefix) if !is_prefix(prefix) => Err(RouteError::Prefix),
+        _ => Ok(()),
+    }
+}
+
+/// Whether it is `^[a-z0-9][a-z0-9_]*:$`: no prefix of that form begins another.
+fn is_prefix(prefix: &str) -> bool {
+    let name = prefix.strip_suffix(':').unwrap_or_default().as_bytes();
+    let letter = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    name.first().is_some_and(letter) && name.iter().all(|byte| letter(byte) || *byte == b'_')
 }
 
 fn read_logins(engine: Engine, logins: Vec<wire::Login>) -> Result<Box<[Login]>, RouteError> {
@@ -200,6 +238,7 @@ impl Verifier {
         match engine {
             Engine::Postgres => text.parse().ok().map(Self::Scram),
             Engine::MySql => text.parse().ok().map(Self::MySql),
+            Engine::Redis => text.parse().ok().map(Self::Redis),
         }
     }
 
@@ -208,7 +247,7 @@ impl Verifier {
     pub const fn scram(&self) -> Option<&scram::Verifier> {
         match self {
             Self::Scram(verifier) => Some(verifier),
-            Self::MySql(_) => None,
+            Self::MySql(_) | Self::Redis(_) => None,
         }
     }
 
@@ -217,7 +256,16 @@ impl Verifier {
     pub const fn mysql(&self) -> Option<&mysql::auth::Verifier> {
         match self {
             Self::MySql(verifier) => Some(verifier),
-            Self::Scram(_) => None,
+            Self::Scram(_) | Self::Redis(_) => None,
+        }
+    }
+
+    /// Redis's.
+    #[must_use]
+    pub const fn redis(&self) -> Option<&redis::Verifier> {
+        match self {
+            Self::Redis(verifier) => Some(verifier),
+            Self::Scram(_) | Self::MySql(_) => None,
         }
     }
 }
@@ -227,6 +275,7 @@ impl fmt::Display for Verifier {
         match self {
             Self::Scram(verifier) => verifier.fmt(f),
             Self::MySql(verifier) => verifier.fmt(f),
+            Self::Redis(verifier) => verifier.fmt(f),
         }
     }
 }
@@ -299,7 +348,26 @@ pub(crate) mod tests {
             limits: Limits::default(),
             pool_mode: PoolMode::Session,
             local_infile: false,
+            redis: None,
         }
+    }
+
+    pub(crate) const REDIS_VERIFIER: &str =
+        "sha256$0101010101010101010101010101010101010101010101010101010101010101";
+
+    /// A route to the Redis database of a tenant of `blueprint`.
+    pub(crate) fn redis_route(blueprint: &str, tenant: &str) -> wire::Route {
+        let mut route = wire_route(tenant, 1);
+        route.engine = Engine::Redis;
+        route.database = format!("{blueprint}__{tenant}");
+        route.blueprint = blueprint.to_owned();
+        route.logins[0].user = route.database.clone();
+        route.logins[0].verifier = REDIS_VERIFIER.to_owned();
+        route.redis = Some(Redis {
+            prefix: Some(format!("{tenant}:")),
+            ..Redis::default()
+        });
+        route
     }
 
     fn read(route: wire::Route) -> Result<Route, RouteError> {
@@ -310,6 +378,36 @@ pub(crate) mod tests {
     fn a_route_that_was_read_is_written_as_it_came() {
         let route = wire_route("acme", 3);
         assert_eq!(read(route.clone()).unwrap().to_wire(), route);
+        let route = redis_route("app", "acme");
+        assert_eq!(read(route.clone()).unwrap().to_wire(), route);
+    }
+
+    #[test]
+    fn a_redis_route_says_what_its_keys_begin_with() {
+        let with = |redis: Option<Redis>| {
+            let mut route = redis_route("app", "acme");
+            route.redis = redis;
+            read(route).map(|_| ())
+        };
+        let prefix = |prefix: &str| {
+            with(Some(Redis {
+                prefix: Some(prefix.to_owned()),
+                ..Redis::default()
+            }))
+        };
+        assert_eq!(with(None), Err(RouteError::Redis));
+        assert_eq!(with(Some(Redis::default())), Ok(()), "a server of its own");
+        for good in ["acme:", "0:", "app__acme:", "a_b:"] {
+            assert_eq!(prefix(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "", ":", "acme", "_a:", "a:b:", "A:", "a*:", "a b:", "é:", "a::",
+        ] {
+            assert_eq!(prefix(bad), Err(RouteError::Prefix), "{bad}");
+        }
+        let mut other = wire_route("acme", 1);
+        other.redis = Some(Redis::default());
+        assert_eq!(read(other).err(), Some(RouteError::Redis));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::mysql::Flavour;
 
 use super::entry::Route;
+use super::tenants::Tenants;
 use super::versions::Versions;
 
 /// A power of two. With a million routes a shard is a thousand pointers, so that a change copies
@@ -28,6 +29,8 @@ pub struct Routes {
     len: AtomicUsize,
     changes: AtomicU64,
     versions: Versions,
+    /// Redis databases by the name of their tenant alone.
+    tenants: Tenants,
     /// Held by whoever changes the table; readers do not know it.
     writer: Mutex<()>,
 }
@@ -99,6 +102,7 @@ impl Default for Routes {
             len: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
             versions: Versions::default(),
+            tenants: Tenants::default(),
             writer: Mutex::new(()),
         }
     }
@@ -111,6 +115,15 @@ impl Routes {
         let key: &dyn Key = &(engine, database);
         let shard = self.shard(database).load();
         shard.get(key).map(|row| Arc::clone(&row.0))
+    }
+
+    /// The route of a Redis client, which has only its user name to say where it wants to go: the
+    /// database's name, or its tenant's where no other Redis database has a tenant of that name.
+    /// A workspace is only found by its database's name. Never waits.
+    #[must_use]
+    pub fn redis(&self, user: &str) -> Option<Arc<Route>> {
+        let found = self.get(Engine::Redis, user);
+        found.or_else(|| self.tenants.get(user))
     }
 
     /// Routes in the table.
@@ -141,6 +154,7 @@ impl Routes {
     pub fn put(&self, route: Arc<Route>) {
         let _writer = self.write();
         self.note(&route);
+        self.tenants.put(&route);
         let shard = self.shard(&route.database);
         let mut copy = Shard::clone(&shard.load());
         if copy.replace(Row(route)).is_none() {
@@ -155,17 +169,19 @@ impl Routes {
         let _writer = self.write();
         let shard = self.shard(database);
         let mut copy = Shard::clone(&shard.load());
-        let there = copy.remove(key);
-        if there {
+        let taken = copy.take(key);
+        if let Some(Row(route)) = &taken {
+            self.tenants.remove(route);
             self.len.fetch_sub(1, Ordering::Relaxed);
             shard.store(Arc::new(copy));
         }
-        there
+        taken.is_some()
     }
 
     /// Puts `routes` in the place of all that is there.
     pub fn replace_all(&self, routes: Vec<Arc<Route>>) {
         let mut built: Vec<Shard> = (0..self.shards.len()).map(|_| Shard::new()).collect();
+        let tenants = self.tenants.build(&routes);
         self.versions.clear();
         for route in routes {
             self.note(&route);
@@ -179,6 +195,7 @@ impl Routes {
         for (shard, new) in self.shards.iter().zip(built) {
             shard.store(Arc::new(new));
         }
+        self.tenants.replace(tenants);
         self.len.store(len, Ordering::Relaxed);
     }
 
