@@ -17,6 +17,7 @@ pub(crate) mod reply;
 pub(crate) mod routes;
 pub(crate) mod serve;
 pub(crate) mod servers;
+pub(crate) mod settings;
 pub(crate) mod tenants;
 pub(crate) mod workspaces;
 
@@ -37,6 +38,7 @@ pub(crate) fn resources() -> Routes {
     Routes::default()
         .merge(servers::routes())
         .merge(workspaces::routes())
+        .merge(settings::routes())
         .merge(blueprints::routes())
         .merge(tenants::routes())
         .merge(credentials::routes())

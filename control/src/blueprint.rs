@@ -4,11 +4,13 @@
 //! - [`exclude`]: migration tools' own history tables, which are no part of a blueprint.
 //! - [`mod@settle`]: from two snapshots and the wire's statements to versions. Pure.
 //! - [`snapshot`]: all objects of a MySQL schema at one moment.
+//! - [`settings`]: what a Redis blueprint consists of instead. Pure.
 //! - [`mod@infer`]: from two snapshots to the DDL between them. Pure.
 
 mod compose;
 mod exclude;
 mod infer;
+mod settings;
 mod settle;
 mod snapshot;
 
@@ -21,6 +23,7 @@ use time::OffsetDateTime;
 pub use self::compose::compose;
 pub use self::exclude::{Excluded, HISTORY_TABLES};
 pub use self::infer::{Inferred, Part, PartKind, TableText, infer};
+pub use self::settings::Settings;
 pub use self::settle::{Patience, Settled, Settlement, Settling, is_open, settle};
 pub use self::snapshot::Snapshot;
 

@@ -20,6 +20,9 @@ pub const MYSQL_ADDRESS: &str = "127.0.0.1:6307";
 /// Where the proxies' MariaDB door is, unless it is said.
 pub const MARIADB_ADDRESS: &str = "127.0.0.1:6306";
 
+/// Where the proxies' Redis door is, unless it is said.
+pub const REDIS_ADDRESS: &str = "127.0.0.1:6380";
+
 /// Where things are and what addresses people are shown.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -33,6 +36,8 @@ pub struct Config {
     pub mysql_address: String,
     /// The same for the proxies' MariaDB door.
     pub mariadb_address: String,
+    /// The same for the proxies' Redis door.
+    pub redis_address: String,
     /// The file of the key that seals secrets.
     pub master_key: PathBuf,
     /// Tenants of one database server that a deployment works on at once.
@@ -61,6 +66,7 @@ impl Config {
             postgres_address,
             mysql_address: MYSQL_ADDRESS.to_owned(),
             mariadb_address: MARIADB_ADDRESS.to_owned(),
+            redis_address: REDIS_ADDRESS.to_owned(),
             master_key,
             deploy_workers: DEPLOY_WORKERS,
             server_ca: None,

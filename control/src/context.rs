@@ -54,6 +54,9 @@ pub(crate) enum Lock {
     Sealing(String),
     /// Dropping databases on a server.
     Dropping(String),
+    /// The accounts on a Redis server: held from the look into the store until the server has been
+    /// told, so that whoever looked last is the last to tell.
+    Accounts(String),
     /// The roles and templates of a blueprint on a server.
     Template(String, String),
 }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use crate::api;
-use crate::app::{housekeeping, recover};
+use crate::app::{accounts, housekeeping, recover};
 use crate::config::Config;
 use crate::context::Context;
 use crate::deploy;
@@ -78,6 +78,8 @@ impl Daemon {
         tasks.spawn(recover::run(Arc::clone(context)).instrument(span));
         let span = tracing::info_span!("sealing");
         tasks.spawn(housekeeping::run_sealing(Arc::clone(context)).instrument(span));
+        let span = tracing::info_span!("accounts");
+        tasks.spawn(accounts::run(Arc::clone(context)).instrument(span));
         tasks.spawn(deploy::run(Arc::clone(context)));
         let span = tracing::info_span!("saving");
         tasks.spawn(housekeeping::run_saving(Arc::clone(context)).instrument(span));

@@ -25,7 +25,7 @@ pub fn new_id(prefix: &str) -> Result<String> {
 /// Which of MySQL and MariaDB a server is, by the version it gives; `None` for other engines.
 pub(crate) fn flavour(engine: Engine, server_version: &str) -> Option<Flavour> {
     match engine {
-        Engine::Postgres => None,
+        Engine::Postgres | Engine::Redis => None,
         Engine::MySql => Some(Flavour::of_version(server_version)),
     }
 }
@@ -63,17 +63,23 @@ impl ConnectionString {
         server_version: &str,
         database: &str,
     ) -> Self {
-        let address = match flavour(engine, server_version) {
-            None => &context.config.postgres_address,
-            Some(Flavour::MySql) => &context.config.mysql_address,
-            Some(Flavour::MariaDb) => &context.config.mariadb_address,
+        let config = &context.config;
+        let address = match (engine, flavour(engine, server_version)) {
+            (Engine::Redis, _) => &config.redis_address,
+            (_, None) => &config.postgres_address,
+            (_, Some(Flavour::MySql)) => &config.mysql_address,
+            (_, Some(Flavour::MariaDb)) => &config.mariadb_address,
         };
         Self {
             engine,
             user: database.to_owned(),
             password: None,
             address: address.clone(),
-            database: database.to_owned(),
+            database: match engine {
+                // The number of the only one there is; the name is the user's.
+                Engine::Redis => "0".to_owned(),
+                Engine::Postgres | Engine::MySql => database.to_owned(),
+            },
         }
     }
 }
@@ -84,6 +90,7 @@ impl fmt::Display for ConnectionString {
         let scheme = match self.engine {
             Engine::Postgres => "postgresql",
             Engine::MySql => "mysql",
+            Engine::Redis => "redis",
         };
         write!(f, "{scheme}://{}", self.user)?;
         if let Some(password) = &self.password {

@@ -7,6 +7,7 @@
 
 mod mysql;
 mod postgres;
+mod redis;
 mod table;
 mod types;
 
@@ -17,9 +18,12 @@ use tenantsdb_codecs::secret::Secret;
 pub(crate) use self::mysql::tests::server as mysql_test_server;
 #[cfg(test)]
 pub(crate) use self::postgres::tests::server as test_server;
+#[cfg(test)]
+pub(crate) use self::redis::tests::server as redis_test_server;
 pub use self::table::{Column, Definition, Table};
 pub use self::types::{
-    Applied, Apply, Error, Facts, Failure, Fingerprint, Found, ServerLogin, TenantSpec,
+    Account, Applied, Apply, Error, Facts, Failure, Fingerprint, Found, Mark, ServerLogin,
+    TenantSpec,
 };
 use crate::blueprint::{LedgerRow, Snapshot, Version};
 
@@ -34,6 +38,7 @@ pub struct Provisioner {
 enum Server {
     Postgres(postgres::Postgres),
     MySql(mysql::MySql),
+    Redis(redis::Redis),
 }
 
 /// Calls the same verb of the server's engine.
@@ -42,6 +47,7 @@ macro_rules! on_engine {
         match &$self.server {
             Server::Postgres($server) => $call,
             Server::MySql($server) => $call,
+            Server::Redis($server) => $call,
         }
     };
 }
@@ -55,6 +61,7 @@ impl Provisioner {
         let server = match engine {
             Engine::Postgres => Server::Postgres(postgres::Postgres::new(login)),
             Engine::MySql => Server::MySql(mysql::MySql::new(login)),
+            Engine::Redis => Server::Redis(redis::Redis::new(login)),
         };
         Self { server }
     }
@@ -63,7 +70,7 @@ impl Provisioner {
     const fn postgres(&self) -> &postgres::Postgres {
         match &self.server {
             Server::Postgres(server) => server,
-            Server::MySql(_) => panic!("a test of PostgreSQL was given another server"),
+            _ => panic!("a test of PostgreSQL was given another server"),
         }
     }
 
@@ -245,7 +252,7 @@ impl Provisioner {
     /// The server's.
     pub async fn login_warm(&self, user: &str, password: &Secret<String>) -> Result<(), Error> {
         match &self.server {
-            Server::Postgres(_) => Ok(()),
+            Server::Postgres(_) | Server::Redis(_) => Ok(()),
             Server::MySql(server) => server.login_warm(user, password).await,
         }
     }
@@ -254,10 +261,10 @@ impl Provisioner {
     ///
     /// # Errors
     ///
-    /// The server's; [`Error::Refused`] on PostgreSQL, whose workspaces have a ledger.
+    /// The server's; [`Error::Refused`] elsewhere.
     pub async fn snapshot(&self, database: &str) -> Result<Snapshot, Error> {
         match &self.server {
-            Server::Postgres(_) => Err(mysql_only()),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
             Server::MySql(server) => server.snapshot(database).await,
         }
     }
@@ -266,14 +273,14 @@ impl Provisioner {
     ///
     /// # Errors
     ///
-    /// The server's; [`Error::Refused`] on PostgreSQL.
+    /// The server's; [`Error::Refused`] elsewhere.
     pub async fn template_snapshot(
         &self,
         blueprint: &str,
         ordinal: u32,
     ) -> Result<Snapshot, Error> {
         match &self.server {
-            Server::Postgres(_) => Err(mysql_only()),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
             Server::MySql(server) => server.template_snapshot(blueprint, ordinal).await,
         }
     }
@@ -283,10 +290,10 @@ impl Provisioner {
     ///
     /// # Errors
     ///
-    /// The server's; [`Error::Refused`] on PostgreSQL.
+    /// The server's; [`Error::Refused`] elsewhere.
     pub async fn threads_alive(&self, threads: &[i64]) -> Result<Vec<i64>, Error> {
         match &self.server {
-            Server::Postgres(_) => Err(mysql_only()),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
             Server::MySql(server) => server.threads_alive(threads).await,
         }
     }
@@ -295,11 +302,110 @@ impl Provisioner {
     ///
     /// # Errors
     ///
-    /// The server's; [`Error::Refused`] on PostgreSQL.
+    /// The server's; [`Error::Refused`] elsewhere.
     pub async fn threads_busy(&self, database: &str) -> Result<Vec<i64>, Error> {
         match &self.server {
-            Server::Postgres(_) => Err(mysql_only()),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
             Server::MySql(server) => server.threads_busy(database).await,
+        }
+    }
+
+    /// Says what these accounts are to be. Redis only; what follows too.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Refused`] elsewhere.
+    pub async fn account_put(&self, accounts: &[Account]) -> Result<(), Error> {
+        self.redis()?.account_put(accounts).await
+    }
+
+    /// Shuts the accounts of a database and ends their sessions.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn account_shut(&self, database: &str) -> Result<(), Error> {
+        self.redis()?.account_shut(database).await
+    }
+
+    /// Removes the accounts of a database.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn account_drop(&self, database: &str) -> Result<(), Error> {
+        self.redis()?.account_drop(database).await
+    }
+
+    /// Deletes all keys that begin with `prefix`, and says how many there were. May be dropped at
+    /// any time and begun again.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn keys_drop(&self, prefix: &str) -> Result<u64, Error> {
+        self.redis()?.keys_drop(prefix).await
+    }
+
+    /// Empties a server that was one database's own.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn server_empty(&self) -> Result<(), Error> {
+        self.redis()?.server_empty().await
+    }
+
+    /// Whether no key is on the server.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn server_is_empty(&self) -> Result<bool, Error> {
+        self.redis()?.server_is_empty().await
+    }
+
+    /// Whose accounts are on the server.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn mark(&self) -> Result<Mark, Error> {
+        self.redis()?.mark().await
+    }
+
+    /// Notes on the server whose accounts it has. To be done when all of them are there, all in that
+    /// run of the server.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Unreachable`] if it was started again meanwhile.
+    pub async fn mark_set(&self, mark: &str, run: &str) -> Result<(), Error> {
+        self.redis()?.mark_set(mark, run).await
+    }
+
+    /// Takes that back.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn mark_drop(&self) -> Result<(), Error> {
+        self.redis()?.mark_drop().await
+    }
+
+    /// Why one of these rules is none that the server understands, if there is such a one.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn rules_refused(&self, rules: &[String]) -> Result<Option<String>, Error> {
+        self.redis()?.rules_refused(rules).await
+    }
+
+    fn redis(&self) -> Result<&redis::Redis, Error> {
+        match &self.server {
+            Server::Redis(server) => Ok(server),
+            Server::Postgres(_) | Server::MySql(_) => Err(only("Redis")),
         }
     }
 
@@ -314,6 +420,6 @@ impl Provisioner {
     }
 }
 
-fn mysql_only() -> Error {
-    Error::Refused("only MySQL servers are asked this".to_owned())
+fn only(engine: &str) -> Error {
+    Error::Refused(format!("only {engine} servers are asked this"))
 }

@@ -104,6 +104,13 @@ pub fn tenant_database(blueprint: &str, tenant: &str) -> String {
     format!("{blueprint}__{tenant}")
 }
 
+/// Name of the second account of a Redis database that shares its server: it can walk over the names
+/// of the server's keys and channels, and reach none of them. The `:` is in no database's name.
+#[must_use]
+pub fn walk_user(database: &str) -> String {
+    format!("{database}:walk")
+}
+
 /// What a database name says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DatabaseName<'a> {
@@ -269,6 +276,12 @@ mod tests {
         ] {
             assert_eq!(DatabaseName::parse(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_walking_account_is_no_databases_name() {
+        assert_eq!(walk_user("a__b"), "a__b:walk");
+        assert_eq!(DatabaseName::parse(&walk_user("a__b")), None);
     }
 
     #[test]

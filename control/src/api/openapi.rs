@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::routes::Routes;
 use super::{
-    api_keys, blueprints, credentials, deployments, proxies, servers, tenants, workspaces,
+    api_keys, blueprints, credentials, deployments, proxies, servers, settings, tenants, workspaces,
 };
 
 /// The document.
@@ -18,6 +18,7 @@ use super::{
         servers::create, servers::list, servers::fetch, servers::delete,
         workspaces::create, workspaces::list, workspaces::fetch, workspaces::delete,
         workspaces::diff,
+        settings::fetch, settings::set,
         blueprints::list, blueprints::fetch, blueprints::list_versions,
         tenants::create, tenants::list, tenants::fetch, tenants::delete,
         tenants::suspend, tenants::resume,
@@ -66,9 +67,14 @@ struct OperationIds;
 impl Modify for OperationIds {
     fn modify(&self, document: &mut Document) {
         for path in document.paths.paths.values_mut() {
-            for operation in [&mut path.get, &mut path.post, &mut path.delete]
-                .into_iter()
-                .flatten()
+            for operation in [
+                &mut path.get,
+                &mut path.post,
+                &mut path.put,
+                &mut path.delete,
+            ]
+            .into_iter()
+            .flatten()
             {
                 if let (Some(id), Some([tag])) =
                     (&operation.operation_id, operation.tags.as_deref())

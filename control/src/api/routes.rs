@@ -34,6 +34,15 @@ impl Routes {
         self.with("post", path, routing::post(handler))
     }
 
+    /// Adds `PUT path`.
+    pub(crate) fn put<H, T>(self, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Context>>,
+        T: 'static,
+    {
+        self.with("put", path, routing::put(handler))
+    }
+
     /// Adds `DELETE path`.
     pub(crate) fn delete<H, T>(self, path: &'static str, handler: H) -> Self
     where

@@ -17,7 +17,7 @@ use super::routes::Routes;
 use crate::app;
 use crate::context::Context;
 use crate::error::Result;
-use crate::store::servers as rows;
+use crate::store::servers::{self as rows, Mode};
 
 /// A database server.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
@@ -29,8 +29,7 @@ pub(crate) struct Server {
     address: String,
     #[schema(value_type = String, example = "disable")]
     tls: ServerTls,
-    /// `shared`: databases of several tenants.
-    mode: String,
+    mode: Mode,
     labels: BTreeMap<String, String>,
     /// How many tenant databases may be placed here; null: no bound.
     capacity: Option<u32>,
@@ -47,18 +46,22 @@ pub(crate) struct Server {
 pub(crate) struct NewServer {
     /// The address if left out.
     name: Option<String>,
-    /// `PostgreSQL` or `MySQL`, in any case. MariaDB is `MySQL`: the server says which it is.
+    /// `PostgreSQL`, `MySQL` or `Redis`, in any case. MariaDB is `MySQL` and Valkey `Redis`: the
+    /// server says which it is.
     engine: String,
     /// `host:port`.
     address: String,
     /// An administrator: a superuser on PostgreSQL, an account with all privileges and the right to
-    /// grant them on MySQL.
+    /// grant them on MySQL, a user with `~* &* +@all` on Redis.
     user: String,
     password: String,
     /// `disable` (the default), `require` or `verify-full`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     tls: ServerTls,
+    /// `shared` (the default), or `dedicated` for a Redis server that one tenant gets whole.
+    #[serde(default)]
+    mode: Mode,
     #[serde(default)]
     labels: BTreeMap<String, String>,
     capacity: Option<u32>,
@@ -88,6 +91,7 @@ pub(crate) async fn create(
         tls: new.tls,
         user: new.user,
         password: Secret::new(new.password),
+        mode: new.mode,
         labels: new.labels,
         capacity: new.capacity,
     };

@@ -51,6 +51,10 @@ pub(crate) struct Database {
     version: String,
     /// The name of the server that has it.
     server: String,
+    /// What its keys begin with on the server: `{tenant}:`, or `{blueprint}__{tenant}:` where that
+    /// is another database's. Redis only; left out also where the whole server is its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
     /// `creating`, `active`, `deleting` or `failed`.
     status: &'static str,
     /// Why it failed.
@@ -90,6 +94,9 @@ pub(crate) struct NewTenant {
     labels: BTreeMap<String, String>,
     /// A server by name or id, instead of the one with most room.
     server: Option<String>,
+    /// Whether it gets a server of its own, one that was registered as `dedicated`. Redis only.
+    #[serde(default)]
+    dedicated: bool,
 }
 
 /// Which tenants, and which page of them.
@@ -135,6 +142,7 @@ pub(crate) async fn create(
         external_id: new.external_id,
         labels: new.labels,
         server: new.server,
+        dedicated: new.dedicated,
     };
     let made = app::tenants::create::create(&context, new).await?;
     let repeatable = Changed {
@@ -275,6 +283,7 @@ fn database(context: &Context, row: rows::Database) -> Database {
         database: row.name,
         version: version_name(row.ordinal),
         server: row.server,
+        prefix: row.prefix,
         status: row.stage.as_str(),
         reason: row.reason,
         allow_ddl: row.allow_ddl,

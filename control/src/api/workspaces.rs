@@ -33,6 +33,10 @@ pub(crate) struct Workspace {
     version: String,
     /// The name of the server that has it.
     server: String,
+    /// What its keys begin with on the server: `dev:`, or `{name}_dev:` where that is another
+    /// workspace's. Redis only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prefix: Option<String>,
     /// `creating`, `active`, `deleting` or `failed`.
     status: &'static str,
     /// Why it failed.
@@ -49,7 +53,7 @@ pub(crate) struct Workspace {
 pub(crate) struct NewWorkspace {
     /// `^[a-z][a-z0-9_]{0,25}$`.
     name: String,
-    /// `PostgreSQL` or `MySQL`, in any case.
+    /// `PostgreSQL`, `MySQL` or `Redis`, in any case.
     engine: Option<String>,
     /// Another name of `engine`.
     database: Option<String>,
@@ -206,6 +210,7 @@ fn workspace(context: &Context, row: rows::Blueprint) -> Workspace {
         name: row.name,
         engine: row.engine.name(),
         server: row.server,
+        prefix: row.prefix,
         version: version_name(row.ordinal),
         status: row.stage.as_str(),
         reason: row.reason,

@@ -3,7 +3,7 @@
 //! The proxies take the new verifier first, then the server; when both have it the sessions of the
 //! old password are ended. A crash between leaves a login that is not applied, see `recover`.
 
-use tenantsdb_codecs::feed::id::DatabaseName;
+use tenantsdb_codecs::feed::id::{DatabaseName, Engine};
 use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::secret::Secret;
 
@@ -19,7 +19,7 @@ use crate::store::{Conn, databases, logins, tenants};
 
 use super::routes::{put_tenant, put_workspace};
 use super::tenants::applied;
-use super::{password, seal, workspaces};
+use super::{accounts, password, seal, workspaces};
 
 /// A credential that was made, and what its asker is told once.
 pub(crate) struct Rotated {
@@ -50,8 +50,11 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
         Owner::Tenant(name) => Lock::Tenant(name.clone()),
     };
     let _alone = context.locks.lock(lock).await;
-    let flavour = flavour_of(&mut *context.store.read().await?, &owner, database).await?;
-    let new = password::new(flavour)?;
+    let new = {
+        let mut read = context.store.read().await?;
+        let (engine, flavour) = kind_of(&mut read, &owner, database).await?;
+        password::new(engine, flavour)?
+    };
     let mut write = context.store.write().await?;
     let (engine, server_id, server_version) = match &owner {
         Owner::Workspace(name) => {
@@ -100,21 +103,32 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
     })
 }
 
-async fn flavour_of(conn: &mut Conn, owner: &Owner, database: &str) -> Result<Option<Flavour>> {
+async fn kind_of(
+    conn: &mut Conn,
+    owner: &Owner,
+    database: &str,
+) -> Result<(Engine, Option<Flavour>)> {
     match owner {
-        Owner::Workspace(name) => Ok(workspaces::fetch(conn, name).await?.flavour()),
+        Owner::Workspace(name) => {
+            let row = workspaces::fetch(conn, name).await?;
+            Ok((row.engine, row.flavour()))
+        }
         Owner::Tenant(_) => {
             let (_, row) = tenant_database(conn, database).await?;
-            Ok(flavour(row.engine, &row.server_version))
+            Ok((row.engine, flavour(row.engine, &row.server_version)))
         }
     }
 }
 
 async fn tell_server(context: &Context, server_id: &str, login: &logins::Login) -> Result<()> {
     let provisioner: Provisioner = context.provisioner(server_id).await?;
-    provisioner
-        .login_rotate(&login.username, &login.verifier)
-        .await?;
+    if login.engine == Engine::Redis {
+        accounts::put_alone(context, server_id, &login.database).await?;
+    } else {
+        provisioner
+            .login_rotate(&login.username, &login.verifier)
+            .await?;
+    }
     Ok(provisioner.terminate(&login.database).await?)
 }
 

@@ -4,9 +4,12 @@
 //! - MariaDB: `mysql_native_password$` and SHA1(SHA1(password)).
 //! - MySQL: `caching_sha2_password$` and SHA256(SHA256(password)), `$`, and in hexadecimal the
 //!   authentication string that the server's account is made with. Proxies get the first two parts.
+//! - Redis: `sha256$` and SHA256(password) in hexadecimal, which the server's account is made with.
 
 use std::fmt::Write as _;
 
+use ::sha2::{Digest as _, Sha256};
+use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::mysql::auth::{native, sha2};
 use tenantsdb_codecs::scram::Verifier;
@@ -30,27 +33,32 @@ pub(crate) struct NewPassword {
     pub(crate) verifier: String,
 }
 
-/// Makes a password for a server of that flavour of MySQL; for PostgreSQL if it is none.
-pub(crate) fn new(flavour: Option<Flavour>) -> Result<NewPassword> {
+/// Makes a password for a server of that engine and flavour of MySQL.
+pub(crate) fn new(engine: Engine, flavour: Option<Flavour>) -> Result<NewPassword> {
     let password = new_password()?;
     let text = password.expose().as_bytes();
-    let verifier = match flavour {
-        None => {
+    let verifier = match (engine, flavour) {
+        (Engine::Redis, _) => format!("sha256${}", hex(&Sha256::digest(text))),
+        (Engine::Postgres, _) | (Engine::MySql, None) => {
             let salt = random_bytes::<SALT_BYTES>()?;
             Verifier::derive(text, &salt, ITERATIONS).to_string()
         }
-        Some(Flavour::MariaDb) => native::verifier(text).to_string(),
-        Some(Flavour::MySql) => {
+        (Engine::MySql, Some(Flavour::MariaDb)) => native::verifier(text).to_string(),
+        (Engine::MySql, Some(Flavour::MySql)) => {
             let salt = random_bytes::<SHA2_SALT_BYTES>()?;
-            let mut verifier = format!("{}$", sha2::verifier(text));
-            for byte in sha2::crypt(text, &salt).bytes() {
-                // Writing to a String cannot fail.
-                let _ = write!(verifier, "{byte:02x}");
-            }
-            verifier
+            let account = sha2::crypt(text, &salt);
+            format!("{}${}", sha2::verifier(text), hex(account.as_bytes()))
         }
     };
     Ok(NewPassword { verifier, password })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]
@@ -59,13 +67,13 @@ mod tests {
 
     #[test]
     fn each_server_gets_a_verifier_that_it_knows() {
-        let postgres = new(None).unwrap();
+        let postgres = new(Engine::Postgres, None).unwrap();
         assert!(postgres.verifier.starts_with("SCRAM-SHA-256$4096:"));
-        let maria = new(Some(Flavour::MariaDb)).unwrap();
+        let maria = new(Engine::MySql, Some(Flavour::MariaDb)).unwrap();
         let (plugin, hash) = maria.verifier.split_once('$').unwrap();
         assert_eq!((plugin, hash.len()), ("mysql_native_password", 40));
         assert!(hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'A'..=b'F')));
-        let mysql = new(Some(Flavour::MySql)).unwrap();
+        let mysql = new(Engine::MySql, Some(Flavour::MySql)).unwrap();
         let parts: Vec<&str> = mysql.verifier.split('$').collect();
         let [plugin, hash, account] = parts.as_slice() else {
             panic!("{}", mysql.verifier);
@@ -74,5 +82,9 @@ mod tests {
         // `$A$005$` and a salt of 20 bytes and 43 characters of hash.
         assert_eq!(account.len(), 2 * (7 + 20 + 43));
         assert!(account.starts_with("2441243030352"));
+        let redis = new(Engine::Redis, None).unwrap();
+        let hash = redis.verifier.strip_prefix("sha256$").unwrap();
+        assert_eq!(hash.len(), 64);
+        assert_eq!(hash, hex(&Sha256::digest(redis.password.expose())));
     }
 }

@@ -1,13 +1,13 @@
 //! From rows to what proxies are told.
 
 use tenantsdb_codecs::feed::id::workspace_database;
-use tenantsdb_codecs::feed::route::{Kind, Limits, PoolMode, Route, Status};
+use tenantsdb_codecs::feed::route::{Kind, Limits, PoolMode, Redis, Route, Status};
 
 use crate::error::Result;
 use crate::store::blueprints::Blueprint;
 use crate::store::databases::Database;
 use crate::store::tenants::TenantStatus;
-use crate::store::{Write, logins, routes, servers};
+use crate::store::{Conn, Write, logins, namespaces, routes, servers, settings};
 
 /// Tells the proxies about a tenant's database as the store has it now.
 pub(crate) async fn put_tenant(
@@ -17,6 +17,8 @@ pub(crate) async fn put_tenant(
 ) -> Result<u64> {
     let server = servers::of_id(write, &database.server_id).await?;
     let logins = logins::of_database(write, database.engine, &database.name).await?;
+    let version = (database.blueprint.as_str(), database.ordinal);
+    let (redis, pool_mode) = of_redis(write, &database.name, version).await?;
     let route = Route {
         engine: database.engine,
         database: database.name.clone(),
@@ -30,8 +32,9 @@ pub(crate) async fn put_tenant(
         server: server.route(),
         logins: logins.iter().map(logins::Login::route).collect(),
         limits: Limits::default(),
-        pool_mode: PoolMode::default(),
+        pool_mode,
         local_infile: database.allow_local_infile,
+        redis,
     };
     routes::put(write, &route).await
 }
@@ -41,6 +44,8 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
     let server = servers::of_id(write, &blueprint.server_id).await?;
     let database = workspace_database(&blueprint.name);
     let logins = logins::of_database(write, blueprint.engine, &database).await?;
+    let version = (blueprint.name.as_str(), blueprint.ordinal);
+    let (redis, pool_mode) = of_redis(write, &database, version).await?;
     let route = Route {
         engine: blueprint.engine,
         database,
@@ -51,8 +56,23 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
         server: server.route(),
         logins: logins.iter().map(logins::Login::route).collect(),
         limits: Limits::default(),
-        pool_mode: PoolMode::default(),
+        pool_mode,
         local_infile: false,
+        redis,
     };
     routes::put(write, &route).await
+}
+
+/// What is so only of a Redis database: its namespace, and the settings of its version.
+async fn of_redis(
+    conn: &mut Conn,
+    database: &str,
+    (blueprint, ordinal): (&str, u32),
+) -> Result<(Option<Redis>, PoolMode)> {
+    let Some(namespace) = namespaces::fetch(conn, database).await? else {
+        return Ok((None, PoolMode::default()));
+    };
+    let settings = settings::fetch(conn, blueprint, ordinal).await?;
+    let pool_mode = settings.pool_mode;
+    Ok((Some(settings.route(namespace.prefix)), pool_mode))
 }

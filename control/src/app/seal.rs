@@ -44,7 +44,7 @@ pub(crate) async fn seal(context: &Context, blueprint: &str) -> Result<u32> {
 /// no other will tell, is sealed at once.
 async fn seal_captured(context: &Context, blueprint: &str, capture: &Capture) -> Result<u32> {
     let row = blueprints::fetch(&mut *context.store.read().await?, blueprint).await?;
-    if row.is_none_or(|row| row.engine == Engine::Postgres) {
+    if row.is_none_or(|row| row.engine != Engine::MySql) {
         return seal(context, blueprint).await;
     }
     let mut sealed = attempt(context, blueprint, Patience::Partial).await;
@@ -111,6 +111,8 @@ async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Op
             attempt_postgres(context, &blueprint, may_wait).await
         }
         Engine::MySql => mysql::attempt(context, &blueprint, patience).await,
+        // Settings are versions from the moment they are set.
+        Engine::Redis => Ok(Some(blueprint.ordinal)),
     }
 }
 
@@ -119,7 +121,7 @@ async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Op
 /// which order things happened.
 pub(crate) async fn correct(context: &Context, blueprint: &Blueprint, ordinal: u32) -> Result<u32> {
     match blueprint.engine {
-        Engine::Postgres => Ok(ordinal),
+        Engine::Postgres | Engine::Redis => Ok(ordinal),
         Engine::MySql => {
             let lock = Lock::Sealing(blueprint.name.clone());
             let _alone = context.locks.lock(lock).await;

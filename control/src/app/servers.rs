@@ -13,8 +13,10 @@ use crate::error::{Code, Error, Result};
 use crate::name::{new_id, server_kind};
 use crate::provision::{Provisioner, ServerLogin};
 use crate::store::blueprints::Blueprint;
-use crate::store::servers::{self, Server};
+use crate::store::servers::{self, Mode, Server};
 use crate::store::{self, Conn};
+
+use super::accounts;
 
 /// Longest server name, in bytes.
 const NAME_BYTES_MAX: usize = 63;
@@ -27,6 +29,7 @@ pub(crate) struct NewServer {
     pub(crate) tls: ServerTls,
     pub(crate) user: String,
     pub(crate) password: Secret<String>,
+    pub(crate) mode: Mode,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) capacity: Option<u32>,
 }
@@ -36,6 +39,7 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
     check_address(&new.addr)?;
     let name = new.name.clone().unwrap_or_else(|| new.addr.clone());
     check_name(&name)?;
+    check_mode(&new)?;
     check_free(&mut *context.store.read().await?, &new, &name).await?;
     let login = ServerLogin {
         addr: new.addr.clone(),
@@ -48,6 +52,9 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
         .register()
         .await
         .map_err(|error| not_registered(&new, error.into()))?;
+    if let Some(mark) = &facts.mark {
+        return Err(marked(context, &new, mark).await?);
+    }
     let id = new_id("srv")?;
     let server = Server {
         password: context.master_key.seal(&id, &new.password)?,
@@ -57,7 +64,7 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
         addr: new.addr.clone(),
         tls: new.tls,
         username: new.user.clone(),
-        mode: "shared".to_owned(),
+        mode: new.mode,
         labels: new.labels.clone(),
         capacity: new.capacity,
         version: facts.version,
@@ -73,7 +80,39 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
         addr = server.addr,
         "server registered"
     );
+    if server.engine == Engine::Redis {
+        // It is marked as ours at once, so that it is not registered again under another address.
+        accounts::look(context, &server).await?;
+    }
     Ok(server)
+}
+
+fn check_mode(new: &NewServer) -> Result<()> {
+    if new.mode == Mode::Shared || new.engine == Engine::Redis {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "dedicated servers are for Redis: databases on {} do not see each other on one server",
+        new.engine
+    ))
+    .hint("leave it out"))
+}
+
+/// Why a Redis server that has the accounts of a registration is not registered: two databases
+/// would have one prefix.
+async fn marked(context: &Context, new: &NewServer, mark: &str) -> Result<Error> {
+    let mut read = context.store.read().await?;
+    Ok(match servers::fetch(&mut read, mark).await? {
+        Some(other) => Error::conflict(format!(
+            "the server at {} is registered already, as \"{}\"",
+            new.addr, other.name
+        )),
+        None => Error::conflict(format!(
+            "the server at {} is used by another control, which calls it {mark}",
+            new.addr
+        ))
+        .hint("if that one is no more: `ACL DELUSER tenantsdb:canary` on the server"),
+    })
 }
 
 /// Says what the administrator of a MySQL server needs, where that may be what is missing.
@@ -99,7 +138,13 @@ pub(crate) async fn delete(context: &Context, id_or_name: &str) -> Result<()> {
         .hint("delete them first"));
     }
     servers::delete(&mut write, &server.id).await?;
+    let provisioner = context.provisioner(&server.id).await?;
     write.commit().await?;
+    if server.engine == Engine::Redis
+        && let Err(error) = provisioner.mark_drop().await
+    {
+        tracing::warn!(server = server.name, %error, "the server still says that it is ours");
+    }
     context.provisioner_forget(&server.id);
     Ok(())
 }
@@ -170,6 +215,12 @@ async fn place_named(
     named: &str,
 ) -> Result<Server> {
     let server = fetch(conn, named).await?;
+    if server.mode == Mode::Dedicated {
+        return Err(Error::new(
+            Code::NoServer,
+            format!("server \"{named}\" is for one tenant alone, made with dedicated"),
+        ));
+    }
     if server.engine != engine {
         return Err(Error::invalid(format!(
             "server \"{named}\" is {}, the blueprint is {engine}",

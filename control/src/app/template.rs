@@ -1,6 +1,6 @@
 //! Getting a server ready for databases of a blueprint: its roles, and the template of a version.
 
-use tenantsdb_codecs::feed::id::workspace_database;
+use tenantsdb_codecs::feed::id::{Engine, workspace_database};
 
 use crate::context::{Context, Lock};
 use crate::error::{Code, Error, Result};
@@ -91,6 +91,13 @@ pub(crate) async fn ensure_roles(
     blueprint: &str,
     server_id: &str,
 ) -> Result<()> {
+    let mut read = context.store.read().await?;
+    let row = blueprints::fetch(&mut read, blueprint).await?;
+    drop(read);
+    if row.is_some_and(|row| row.engine == Engine::Redis) {
+        // It has none: each account says all that it may do.
+        return Ok(());
+    }
     // Recorded first: what a crash leaves there is dropped with the blueprint.
     let mut write = context.store.write().await?;
     blueprints::server_insert(&mut write, blueprint, server_id).await?;

@@ -6,16 +6,21 @@
 pub(crate) mod create;
 pub(crate) mod delete;
 
+use std::collections::BTreeSet;
+
 use tenantsdb_codecs::feed::id::Engine;
+use tokio::sync::OwnedMutexGuard;
 
 use crate::context::{Context, Lock};
 use crate::error::{Error, Result};
 use crate::feed::Routed;
+use crate::provision::Account;
 use crate::store::blueprints::Stage;
 use crate::store::databases::{self, Database};
 use crate::store::tenants::{self, Filter, Tenant, TenantStatus};
 use crate::store::{Conn, logins};
 
+use super::accounts;
 use super::routes::put_tenant;
 
 /// A tenant and its databases.
@@ -98,6 +103,7 @@ pub(crate) async fn resume(context: &Context, name: &str) -> Result<(Full, Route
         logins::applied_set(&mut write, database.engine, &database.name, false).await?;
     }
     write.commit().await?;
+    let _accounts = accounts_alone(context, &open).await;
     for database in &open {
         tell_server(context, database, TenantStatus::Active).await?;
     }
@@ -132,6 +138,7 @@ pub(crate) async fn apply_logins(
     database: &Database,
     status: TenantStatus,
 ) -> Result<()> {
+    let _accounts = accounts_alone(context, std::slice::from_ref(database)).await;
     tell_server(context, database, status).await?;
     applied(context, database.engine, &database.name).await
 }
@@ -144,11 +151,32 @@ pub(crate) async fn applied(context: &Context, engine: Engine, database: &str) -
     Ok(())
 }
 
+/// The locks of the accounts on the databases' Redis servers, in the order of their names.
+async fn accounts_alone(context: &Context, databases: &[Database]) -> Vec<OwnedMutexGuard<()>> {
+    let servers: BTreeSet<&str> = databases
+        .iter()
+        .filter(|database| database.engine == Engine::Redis)
+        .map(|database| database.server_id.as_str())
+        .collect();
+    let mut held = Vec::with_capacity(servers.len());
+    for server in servers {
+        held.push(accounts::alone(context, server).await);
+    }
+    held
+}
+
+/// The locks of accounts are the caller's.
 async fn tell_server(context: &Context, database: &Database, status: TenantStatus) -> Result<()> {
     let mut read = context.store.read().await?;
     let logins = logins::of_database(&mut read, database.engine, &database.name).await?;
     drop(read);
     let provisioner = context.provisioner(&database.server_id).await?;
+    if database.engine == Engine::Redis {
+        let open = status != TenantStatus::Suspended;
+        let opened = |account: &mut Account| account.open = open;
+        accounts::put(context, &database.server_id, &database.name, opened).await?;
+        return Ok(provisioner.terminate(&database.name).await?);
+    }
     for login in &logins {
         provisioner
             .login_rotate(&login.username, &login.verifier)

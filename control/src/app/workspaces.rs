@@ -10,10 +10,10 @@ use crate::context::{Context, Lock};
 use crate::error::{Error, Result};
 use crate::feed::Routed;
 use crate::store::blueprints::{self, Blueprint, Stage};
-use crate::store::servers::Server;
-use crate::store::{Conn, logins, routes, snapshots};
+use crate::store::{Conn, logins, namespaces, routes, snapshots};
 
-use super::{credentials, password, routes::put_workspace, seal, servers, template};
+use super::placement::{self, Place};
+use super::{accounts, credentials, password, routes::put_workspace, seal, template};
 
 /// A workspace that was made, and what its maker is told once.
 pub(crate) struct Made {
@@ -32,12 +32,15 @@ pub(crate) async fn create(
     check_blueprint(name)?;
     let _alone = context.locks.lock(Lock::Workspace(name.to_owned())).await;
     let mut read = context.store.read().await?;
-    let server = plan(&mut read, name, engine, server).await?;
+    let server = plan(&mut read, name, engine, server).await?.server;
     drop(read);
-    let new = password::new(server.flavour())?;
+    let new = password::new(engine, server.flavour())?;
     let mut write = context.store.write().await?;
-    let server = plan(&mut write, name, engine, Some(&server.id)).await?;
+    let Place { server, namespace } = plan(&mut write, name, engine, Some(&server.id)).await?;
     blueprints::insert(&mut write, name, engine, &server.id).await?;
+    if let Some(namespace) = &namespace {
+        namespaces::insert(&mut write, namespace, name).await?;
+    }
     logins::insert(&mut write, engine, &workspace_database(name), &new.verifier).await?;
     write.commit().await?;
     let rev = match finish(context, name).await {
@@ -59,11 +62,11 @@ pub(crate) async fn create(
 }
 
 /// Whether it may be made, and where.
-async fn plan(conn: &mut Conn, name: &str, engine: Engine, server: Option<&str>) -> Result<Server> {
+async fn plan(conn: &mut Conn, name: &str, engine: Engine, server: Option<&str>) -> Result<Place> {
     if let Some(there) = blueprints::fetch(conn, name).await? {
         return Err(taken(&there));
     }
-    servers::place_workspace(conn, engine, server).await
+    placement::workspace(conn, name, engine, server).await
 }
 
 /// Makes on the server what the row says, and opens the workspace. May be repeated. The lock is the
@@ -79,10 +82,13 @@ pub(crate) async fn finish(context: &Context, name: &str) -> Result<u64> {
     drop(read);
     template::ensure_roles(context, name, &blueprint.server_id).await?;
     let provisioner = context.provisioner(&blueprint.server_id).await?;
-    provisioner.workspace_create(name, &login.verifier).await?;
+    match blueprint.engine {
+        Engine::Redis => accounts::make(context, &blueprint.server_id, &database).await?,
+        _ => provisioner.workspace_create(name, &login.verifier).await?,
+    }
     // Nobody was in it yet: this is what version 1.0 has.
     let snapshot = match blueprint.engine {
-        Engine::Postgres => None,
+        Engine::Postgres | Engine::Redis => None,
         Engine::MySql => Some(provisioner.snapshot(&database).await?),
     };
     let mut write = context.store.write().await?;
@@ -164,7 +170,10 @@ async fn remove_from_servers(context: &Context, name: &str) -> Result<()> {
     // Nobody may be reading the ledger while it goes.
     let _alone = context.locks.lock(Lock::Sealing(name.to_owned())).await;
     let provisioner = context.provisioner(&blueprint.server_id).await?;
-    provisioner.workspace_drop(name).await?;
+    match blueprint.engine {
+        Engine::Redis => accounts::remove(context, &workspace_database(name)).await?,
+        _ => provisioner.workspace_drop(name).await?,
+    }
     for server_id in &server_ids {
         context
             .provisioner(server_id)

@@ -6,11 +6,13 @@ use tenantsdb_codecs::feed::id::Engine;
 use tokio::time::Instant;
 
 use super::runner::Work;
-use crate::error::Result;
+use crate::app::accounts;
+use crate::app::routes::put_tenant;
+use crate::error::{Code, Result};
 use crate::provision::{Apply, Failure};
 use crate::store::blueprints::Stage;
-use crate::store::databases;
 use crate::store::deployments::{self, Outcome, Target, TargetStatus};
+use crate::store::{Write, databases, tenants};
 
 /// How long a statement waits for a lock before the version is begun again: whoever waits behind it
 /// waits as long.
@@ -36,9 +38,16 @@ enum Ready {
 /// reason if its server cannot be reached.
 pub(super) async fn settle(work: &Work, target: &Target) -> Result<Option<String>> {
     let started = Instant::now();
-    let mut outcome = match ready(work, target).await? {
+    let ready = ready(work, target).await?;
+    // Held until the store has it, so that nobody tells the server what was before.
+    let _accounts = match target.engine {
+        Engine::Redis => Some(accounts::alone(&work.context, &target.server_id).await),
+        Engine::Postgres | Engine::MySql => None,
+    };
+    let mut outcome = match ready {
         Ready::Not(outcome) => outcome,
         Ready::Later => return Ok(None),
+        Ready::Go if target.engine == Engine::Redis => apply_settings(work, target).await?,
         Ready::Go => apply(work, target).await?,
     };
     outcome.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -54,6 +63,9 @@ pub(super) async fn settle(work: &Work, target: &Target) -> Result<Option<String
     deployments::settle(&mut write, target, &outcome).await?;
     if let Some(ordinal) = outcome.to_ordinal {
         databases::ordinal_set(&mut write, target.engine, &target.database, ordinal).await?;
+        if outcome.status == TargetStatus::Completed && target.engine == Engine::Redis {
+            put_route(&mut write, target).await?;
+        }
     }
     write.commit().await?;
     let unreachable = outcome.failure.filter(|failure| failure.unreachable);
@@ -123,6 +135,53 @@ async fn apply(work: &Work, target: &Target) -> Result<Outcome> {
             }
         }
     }
+}
+
+/// Gives the accounts of a Redis database what the version allows. There is nothing between having
+/// a version and not having it, so doing it again after a crash is all there is to be done.
+async fn apply_settings(work: &Work, target: &Target) -> Result<Outcome> {
+    let mut read = work.context.store.read().await?;
+    let database = databases::fetch(&mut read, &target.database).await?;
+    drop(read);
+    let Some(database) = database.filter(|database| database.stage == Stage::Active) else {
+        return Ok(skipped(None));
+    };
+    let (from, to) = (database.ordinal, work.deployment.ordinal);
+    if from >= to {
+        return Ok(skipped(Some(from)));
+    }
+    match accounts::deploy(&work.context, &database, to).await {
+        Ok(()) => Ok(Outcome {
+            status: TargetStatus::Completed,
+            from_ordinal: Some(from),
+            to_ordinal: Some(to),
+            failure: None,
+            duration_ms: 0,
+        }),
+        Err(error) => {
+            let failure = Failure {
+                from: Some(from),
+                to: Some(from),
+                sqlstate: None,
+                message: error.detail().to_owned(),
+                statement: None,
+                unreachable: error.code() == Code::ServerUnreachable,
+                needs_attention: false,
+            };
+            Ok(failed(Some((from, failure)), ""))
+        }
+    }
+}
+
+/// Tells the proxies what the version that a Redis database has now allows.
+async fn put_route(write: &mut Write<'_>, target: &Target) -> Result<()> {
+    let Some(database) = databases::fetch(write, &target.database).await? else {
+        return Ok(());
+    };
+    if let Some(tenant) = tenants::fetch(write, &target.tenant).await? {
+        put_tenant(write, &database, tenant.status).await?;
+    }
+    Ok(())
 }
 
 /// Notes which version may be begun before anything is, where the marker in the database is not

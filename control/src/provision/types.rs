@@ -25,6 +25,18 @@ pub struct ServerLogin {
     pub ca: Option<PathBuf>,
 }
 
+impl ServerLogin {
+    /// The address in two: `host:port`, or `[v6]:port`.
+    pub(super) fn host_port(&self) -> Option<(&str, u16)> {
+        let (host, port) = self.addr.rsplit_once(':')?;
+        let host = host
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'))
+            .unwrap_or(host);
+        Some((host, port.parse().ok()?))
+    }
+}
+
 impl fmt::Debug for ServerLogin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerLogin")
@@ -38,8 +50,35 @@ impl fmt::Debug for ServerLogin {
 /// What a server says about itself when it is registered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// The server's version, as it writes it: `15.18`.
+    /// The server's version, as it writes it: `15.18`, `7.0.15`; of Valkey `valkey 8.0.1`.
     pub version: String,
+    /// Redis: the registration whose accounts are on the server, if there are any.
+    pub mark: Option<String>,
+}
+
+/// By what it is told that a Redis server lost its accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// The registration whose accounts are there; `None` if they are not, or not all.
+    pub of: Option<String>,
+    /// The server's run: another after each start.
+    pub run: String,
+}
+
+/// What a database's account on a Redis server is to be. A Redis server knows nothing else of a
+/// database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Name of the database, and of the account.
+    pub database: String,
+    /// `sha256$` and SHA-256(password) in hexadecimal.
+    pub verifier: String,
+    /// Whether it may log in.
+    pub open: bool,
+    /// What its keys and channels begin with; `None` where the whole server is its own.
+    pub prefix: Option<String>,
+    /// The blueprint's rules of which commands there are.
+    pub commands: Vec<String>,
 }
 
 /// A tenant's database, as it is to be.
@@ -167,3 +206,35 @@ pub type Found = (u32, u32, Probe);
 /// A fingerprint of a schema: equal for schemas that nothing but owners and privileges tells apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fingerprint(pub String);
+
+/// The server at `addr` cannot be reached.
+pub(super) fn unreachable(addr: &str, reason: &str) -> Error {
+    Error::Unreachable {
+        addr: addr.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_split_at_the_last_colon() {
+        for (addr, parts) in [
+            ("db:5432", Some(("db", 5432))),
+            ("[::1]:5432", Some(("::1", 5432))),
+            ("db", None),
+            ("db:port", None),
+        ] {
+            let login = ServerLogin {
+                addr: addr.to_owned(),
+                tls: ServerTls::Disable,
+                user: String::new(),
+                password: Secret::new(String::new()),
+                ca: None,
+            };
+            assert_eq!(login.host_port(), parts);
+        }
+    }
+}

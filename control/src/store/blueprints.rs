@@ -35,6 +35,8 @@ pub(crate) struct Blueprint {
     pub(crate) created_at: String,
     /// Tenant databases made from it; counted, not stored.
     pub(crate) tenants: u64,
+    /// What the workspace's keys begin with on Redis; joined, not stored here.
+    pub(crate) prefix: Option<String>,
     /// The name of the workspace's server; joined, not stored here.
     pub(crate) server: String,
     /// The version of the workspace's server; joined, not stored here.
@@ -44,9 +46,10 @@ pub(crate) struct Blueprint {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT b.*, s.name AS server, s.version AS server_version,
+            "SELECT b.*, s.name AS server, s.version AS server_version, n.prefix AS prefix,
                  (SELECT COUNT(*) FROM databases d WHERE d.blueprint = b.name) AS tenants
-             FROM blueprints b JOIN servers s ON s.id = b.server_id ",
+             FROM blueprints b JOIN servers s ON s.id = b.server_id
+             LEFT JOIN redis_namespaces n ON n.database = b.name || '_dev' ",
             $rest
         )
     };
@@ -97,6 +100,7 @@ impl FromRow<'_, Row> for Blueprint {
             reason: row.try_get("reason")?,
             created_at: row.try_get("created_at")?,
             tenants: natural(row, "tenants")?,
+            prefix: super::namespaces::prefix(row)?,
             server: row.try_get("server")?,
             server_version: row.try_get("server_version")?,
         })
@@ -188,6 +192,8 @@ pub(crate) async fn delete(conn: &mut Conn, name: &str) -> Result<()> {
         "DELETE FROM captures WHERE blueprint = $1",
         "DELETE FROM sealed_transactions WHERE blueprint = $1",
         "DELETE FROM workspace_snapshots WHERE blueprint = $1",
+        "DELETE FROM redis_settings WHERE blueprint = $1",
+        "DELETE FROM redis_namespaces WHERE blueprint = $1",
         "DELETE FROM statements WHERE blueprint = $1",
         "DELETE FROM versions WHERE blueprint = $1",
         "DELETE FROM blueprint_servers WHERE blueprint = $1",

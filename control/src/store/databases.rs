@@ -25,6 +25,8 @@ pub(crate) struct Database {
     /// MySQL only.
     pub(crate) allow_local_infile: bool,
     pub(crate) created_at: String,
+    /// What its keys begin with, on a Redis server that it shares; joined, not stored here.
+    pub(crate) prefix: Option<String>,
     /// The server's name; joined, not stored here.
     pub(crate) server: String,
     /// The server's version; joined, not stored here.
@@ -34,8 +36,9 @@ pub(crate) struct Database {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT d.*, s.name AS server, s.version AS server_version
-             FROM databases d JOIN servers s ON s.id = d.server_id ",
+            "SELECT d.*, s.name AS server, s.version AS server_version, n.prefix AS prefix
+             FROM databases d JOIN servers s ON s.id = d.server_id
+             LEFT JOIN redis_namespaces n ON n.database = d.name ",
             $rest
         )
     };
@@ -58,6 +61,7 @@ impl FromRow<'_, Row> for Database {
             allow_truncate: row.try_get("allow_truncate")?,
             allow_local_infile: row.try_get("allow_local_infile")?,
             created_at: row.try_get("created_at")?,
+            prefix: super::namespaces::prefix(row)?,
             server: row.try_get("server")?,
             server_version: row.try_get("server_version")?,
         })
@@ -217,9 +221,12 @@ pub(crate) async fn ordinals(
         .transpose()
 }
 
-/// Forgets a database and its logins.
+/// Forgets a database, its logins and its namespace.
 pub(crate) async fn delete(conn: &mut Conn, engine: Engine, name: &str) -> Result<()> {
     super::logins::delete(conn, engine, name).await?;
+    if engine == Engine::Redis {
+        super::namespaces::delete(conn, name).await?;
+    }
     sqlx::query("DELETE FROM databases WHERE engine = $1 AND name = $2")
         .bind(engine.name())
         .bind(name)

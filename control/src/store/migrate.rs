@@ -16,6 +16,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0002_mysql",
         include_str!("../../migrations/0002_mysql.sql"),
     ),
+    (
+        "0003_redis",
+        include_str!("../../migrations/0003_redis.sql"),
+    ),
 ];
 
 /// Runs what has not run yet, each in its own transaction.

@@ -11,6 +11,50 @@ use super::{Conn, Row, json, named, natural, natural_opt};
 use crate::error::{Error, Result};
 use crate::name::flavour;
 
+/// Whom a server is for.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Databases of several tenants.
+    #[default]
+    Shared,
+    /// One tenant's, whole. Redis only.
+    Dedicated,
+}
+
+// === impl Mode ===
+
+impl Mode {
+    /// The name in the store and in answers.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Shared => "shared",
+            Self::Dedicated => "dedicated",
+        }
+    }
+}
+
+impl std::str::FromStr for Mode {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Shared, Self::Dedicated]
+            .into_iter()
+            .find(|mode| mode.as_str() == name)
+            .ok_or(())
+    }
+}
+
 /// A registered database server.
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
@@ -22,7 +66,7 @@ pub(crate) struct Server {
     pub(crate) username: String,
     /// Sealed for `id`.
     pub(crate) password: String,
-    pub(crate) mode: String,
+    pub(crate) mode: Mode,
     pub(crate) labels: BTreeMap<String, String>,
     /// How many databases may be placed here; `None`: no bound.
     pub(crate) capacity: Option<u32>,
@@ -54,7 +98,7 @@ impl Server {
             id: self.id.clone(),
             addr: self.addr.clone(),
             tls: self.tls,
-            version: (self.engine == Engine::MySql).then(|| self.version.clone()),
+            version: (self.engine != Engine::Postgres).then(|| self.version.clone()),
         }
     }
 }
@@ -69,7 +113,7 @@ impl FromRow<'_, Row> for Server {
             tls: json(row, "tls")?,
             username: row.try_get("username")?,
             password: row.try_get("password")?,
-            mode: row.try_get("mode")?,
+            mode: named(row, "mode")?,
             labels: json(row, "labels")?,
             capacity: natural_opt(row, "capacity")?,
             version: row.try_get("version")?,
@@ -93,7 +137,7 @@ pub(crate) async fn insert(conn: &mut Conn, server: &Server) -> Result<()> {
     .bind(serde_json::to_string(&server.tls).map_err(Error::internal)?)
     .bind(&server.username)
     .bind(&server.password)
-    .bind(&server.mode)
+    .bind(server.mode.as_str())
     .bind(serde_json::to_string(&server.labels).map_err(Error::internal)?)
     .bind(server.capacity.map(i64::from))
     .bind(&server.version)
@@ -143,15 +187,36 @@ pub(crate) async fn list(conn: &mut Conn, after: &str, limit: u32) -> Result<Vec
         .await?)
 }
 
-/// The servers of the engine that have room, those with most of it first.
+/// The servers of the engine that databases share and that have room, those with most of it first.
 pub(crate) async fn with_room(conn: &mut Conn, engine: Engine) -> Result<Vec<Server>> {
     let sql = select!(
-        "WHERE s.engine = $1 AND (s.capacity IS NULL OR s.capacity >
+        "WHERE s.engine = $1 AND s.mode = 'shared' AND (s.capacity IS NULL OR s.capacity >
              (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id))
          ORDER BY COALESCE(s.capacity, 1000000000)
              - (SELECT COUNT(*) FROM databases d WHERE d.server_id = s.id) DESC, s.id"
     );
     Ok(sqlx::query_as(sql)
+        .bind(engine.name())
+        .fetch_all(conn)
+        .await?)
+}
+
+/// The servers of the engine that are for one database each and have none, in the order of names.
+pub(crate) async fn dedicated_free(conn: &mut Conn, engine: Engine) -> Result<Vec<Server>> {
+    let sql = select!(
+        "WHERE s.engine = $1 AND s.mode = 'dedicated' AND NOT EXISTS
+             (SELECT 1 FROM redis_namespaces n WHERE n.server_id = s.id)
+         ORDER BY s.name"
+    );
+    Ok(sqlx::query_as(sql)
+        .bind(engine.name())
+        .fetch_all(conn)
+        .await?)
+}
+
+/// All servers of an engine.
+pub(crate) async fn of_engine(conn: &mut Conn, engine: Engine) -> Result<Vec<Server>> {
+    Ok(sqlx::query_as(select!("WHERE s.engine = $1 ORDER BY s.id"))
         .bind(engine.name())
         .fetch_all(conn)
         .await?)

@@ -31,6 +31,7 @@ pub(crate) fn route(database: &str) -> Route {
         limits: Limits::default(),
         pool_mode: PoolMode::default(),
         local_infile: false,
+        redis: None,
     }
 }
 
@@ -62,7 +63,7 @@ pub(crate) async fn server_of(
         tls: ServerTls::VerifyFull,
         username: "admin".to_owned(),
         password: "x1.".to_owned(),
-        mode: "shared".to_owned(),
+        mode: servers::Mode::Shared,
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         capacity,
         version: version.to_owned(),
@@ -99,6 +100,7 @@ pub(crate) async fn tenant(store: &Store, name: &str, server: &str, ordinal: u32
         allow_truncate: false,
         allow_local_infile: false,
         created_at: now(),
+        prefix: None,
         server: String::new(),
         server_version: String::new(),
     };

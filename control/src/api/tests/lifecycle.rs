@@ -242,7 +242,7 @@ async fn what_a_crash_left_half_done_is_finished() {
     for name in ["kept", "rotated", "dropped"] {
         tenant(&control, name, "crash").await;
     }
-    let fresh = password::new(None).unwrap();
+    let fresh = password::new(Engine::Postgres, None).unwrap();
     let mut write = store.write().await.unwrap();
     let server = crate::store::servers::fetch(&mut write, "pg")
         .await
@@ -319,7 +319,7 @@ async fn a_tenant_that_a_deployment_passed_by_is_brought_up_to_it() {
     dev.run("CREATE TABLE t (id int)").await;
     assert_eq!(pending(&control, "late").await, ["CREATE TABLE t (id int)"]);
     // Its row was made before the version, and the deployment did not see it.
-    let fresh = password::new(None).unwrap();
+    let fresh = password::new(Engine::Postgres, None).unwrap();
     let mut write = store.write().await.unwrap();
     let first = databases::fetch(&mut write, "late__first")
         .await

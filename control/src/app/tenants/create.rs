@@ -16,13 +16,13 @@ use crate::name::new_id;
 use crate::provision::{self, Apply, TenantSpec};
 use crate::store::blueprints::{Blueprint, Stage};
 use crate::store::databases::{self, Database};
-use crate::store::servers::Server;
 use crate::store::tenants::{self, Tenant, TenantStatus};
-use crate::store::{self, Conn, logins, versions};
+use crate::store::{self, Conn, logins, namespaces, versions};
 
 use super::Full;
+use crate::app::placement::{self, Place};
 use crate::app::routes::put_tenant;
-use crate::app::{credentials, password, servers, template, workspaces};
+use crate::app::{accounts, credentials, password, template, workspaces};
 
 /// How often a database is begun again because its template was replaced by a newer one meanwhile.
 const TEMPLATE_ATTEMPTS_MAX: u32 = 5;
@@ -45,6 +45,8 @@ pub(crate) struct NewTenant {
     pub(crate) labels: BTreeMap<String, String>,
     /// A server by name or id, instead of the one with most room.
     pub(crate) server: Option<String>,
+    /// A server of its own. Redis only.
+    pub(crate) dedicated: bool,
 }
 
 /// What was made, and what its maker is told once.
@@ -60,13 +62,13 @@ pub(crate) struct Made {
 pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
     check_tenant(&new.name)?;
     let _alone = context.locks.lock(Lock::Tenant(new.name.clone())).await;
-    let (blueprint, server) = {
+    let (blueprint, Place { server, .. }) = {
         let mut read = context.store.read().await?;
         plan(&mut read, &new).await?
     };
     let ordinal = template::verify(context, &blueprint).await?;
     template::ensure(context, &blueprint.name, &server.id, ordinal).await?;
-    let secret = password::new(server.flavour())?;
+    let secret = password::new(blueprint.engine, server.flavour())?;
     let database = insert(context, &new, ordinal, &server.id, &secret.verifier).await?;
     let rev = match finish(context, &database).await {
         Ok(rev) => rev,
@@ -92,25 +94,38 @@ pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
 }
 
 /// Whether it may be made, and where.
-async fn plan(conn: &mut Conn, new: &NewTenant) -> Result<(Blueprint, Server)> {
+async fn plan(conn: &mut Conn, new: &NewTenant) -> Result<(Blueprint, Place)> {
     let blueprint = workspaces::fetch_active(conn, &new.blueprint).await?;
     check_allowed(blueprint.engine, new)?;
     if let Some(tenant) = tenants::fetch(conn, &new.name).await? {
         check_room(conn, &tenant, new).await?;
     }
-    let server = servers::place(conn, &blueprint, new.server.as_deref()).await?;
-    Ok((blueprint, server))
+    let wanted = (new.server.as_deref(), new.dedicated);
+    let place = placement::tenant(conn, &blueprint, &new.name, wanted).await?;
+    Ok((blueprint, place))
 }
 
 /// Whether the engine has what the tenant is to be allowed.
 fn check_allowed(engine: Engine, new: &NewTenant) -> Result<()> {
+    if new.dedicated && engine != Engine::Redis {
+        return Err(Error::invalid(format!(
+            "dedicated is for Redis: databases on {engine} do not see each other on one server"
+        ))
+        .hint("leave it out"));
+    }
+    if new.allow_ddl && engine == Engine::Redis {
+        return Err(Error::invalid(
+            "allow_ddl is for engines with a schema, which Redis does not have",
+        )
+        .hint("leave it out"));
+    }
     if engine == Engine::MySql {
         return Ok(());
     }
     if new.allow_truncate {
         return Err(Error::invalid(format!(
             "allow_truncate is for MySQL, where TRUNCATE is DDL: a {engine} tenant may always \
-             truncate its tables"
+             empty what it has"
         ))
         .hint("leave it out"));
     }
@@ -165,7 +180,7 @@ async fn insert(
         server: Some(server_id.to_owned()),
         ..new.clone()
     };
-    let (blueprint, server) = plan(&mut write, &named).await?;
+    let (blueprint, Place { server, namespace }) = plan(&mut write, &named).await?;
     if tenants::fetch(&mut write, &new.name).await?.is_none() {
         let tenant = Tenant {
             name: new.name.clone(),
@@ -191,10 +206,14 @@ async fn insert(
         allow_truncate: new.allow_truncate,
         allow_local_infile: new.allow_local_infile,
         created_at: store::now(),
+        prefix: namespace.as_ref().and_then(|place| place.prefix.clone()),
         server: server.name,
         server_version: server.version,
     };
     databases::insert(&mut write, &database).await?;
+    if let Some(namespace) = &namespace {
+        namespaces::insert(&mut write, namespace, &database.blueprint).await?;
+    }
     logins::insert(&mut write, database.engine, &database.name, verifier).await?;
     write.commit().await?;
     Ok(database)
@@ -215,6 +234,9 @@ pub(crate) async fn finish(context: &Context, database: &Database) -> Result<u64
 
 /// Makes the database and its login from the template of the version that the row names.
 async fn make(context: &Context, database: &mut Database) -> Result<()> {
+    if database.engine == Engine::Redis {
+        return accounts::make(context, &database.server_id, &database.name).await;
+    }
     let mut read = context.store.read().await?;
     let login = logins::of_database(&mut read, database.engine, &database.name)
         .await?
@@ -284,6 +306,15 @@ async fn open(context: &Context, database: &Database) -> Result<Opened> {
 }
 
 async fn catch_up(context: &Context, database: &mut Database, target: u32) -> Result<()> {
+    if database.engine == Engine::Redis {
+        let _alone = accounts::alone(context, &database.server_id).await;
+        accounts::deploy(context, database, target).await?;
+        database.ordinal = target;
+        let mut write = context.store.write().await?;
+        databases::ordinal_set(&mut write, database.engine, &database.name, target).await?;
+        write.commit().await?;
+        return Ok(());
+    }
     let mut read = context.store.read().await?;
     let versions = versions::up_to(&mut read, &database.blueprint, target).await?;
     drop(read);
@@ -336,6 +367,9 @@ pub(crate) async fn undo(context: &Context, database: &Database, error: &Error) 
 }
 
 async fn drop_from_server(context: &Context, database: &Database) -> Result<()> {
+    if database.engine == Engine::Redis {
+        return accounts::remove(context, &database.name).await;
+    }
     let provisioner = context.provisioner(&database.server_id).await?;
     Ok(provisioner
         .tenant_drop(&database.blueprint, &database.tenant)

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tenantsdb_codecs::feed::id::Engine;
 use tracing::Instrument as _;
 
 use crate::context::{Context, Lock};
@@ -12,6 +13,7 @@ use crate::store::tenants::{self, TenantStatus};
 use crate::store::{databases, routes};
 
 use super::Full;
+use crate::app::accounts;
 
 /// Closes a tenant at once and removes it in the background.
 pub(crate) async fn delete(context: &Arc<Context>, name: &str) -> Result<Full> {
@@ -53,10 +55,14 @@ pub(crate) async fn finish(context: &Context, name: &str) -> Result<()> {
             () = context.shutdown.cancelled() => return Ok(()),
         };
         let provisioner = context.provisioner(&database.server_id).await?;
-        provisioner.terminate(&database.name).await?;
-        provisioner
-            .tenant_drop(&database.blueprint, &database.tenant)
-            .await?;
+        if database.engine == Engine::Redis {
+            accounts::remove(context, &database.name).await?;
+        } else {
+            provisioner.terminate(&database.name).await?;
+            provisioner
+                .tenant_drop(&database.blueprint, &database.tenant)
+                .await?;
+        }
         let mut write = context.store.write().await?;
         databases::delete(&mut write, database.engine, &database.name).await?;
         write.commit().await?;

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor
 use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
+pub(super) use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
 use tenantsdb_codecs::mysql::Flavour;
 
@@ -180,7 +181,8 @@ impl MySql {
 
     fn options(&self, user: &str, password: &str) -> Result<MySqlConnectOptions, Error> {
         let login = &self.inner.login;
-        let (host, port) = split_addr(&login.addr)
+        let (host, port) = login
+            .host_port()
             .ok_or_else(|| unreachable(&login.addr, "the address is not host:port"))?;
         let mode = match login.tls {
             ServerTls::Disable => MySqlSslMode::Disabled,
@@ -365,23 +367,6 @@ fn fault_of(addr: &str, error: &sqlx::Error) -> Fault {
     error.into()
 }
 
-pub(super) fn unreachable(addr: &str, reason: &str) -> Error {
-    Error::Unreachable {
-        addr: addr.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
 pub(super) fn refused(text: impl Into<String>) -> Fault {
     Error::Refused(text.into()).into()
-}
-
-/// `host:port`, or `[v6]:port`.
-fn split_addr(addr: &str) -> Option<(&str, u16)> {
-    let (host, port) = addr.rsplit_once(':')?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
-    Some((host, port.parse().ok()?))
 }

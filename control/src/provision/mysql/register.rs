@@ -95,7 +95,10 @@ async fn facts(admin: &mut Session) -> Result<Facts, Fault> {
         Flavour::MariaDb => format!("{number}-MariaDB"),
         Flavour::MySql => number,
     };
-    Ok(Facts { version })
+    Ok(Facts {
+        version,
+        mark: None,
+    })
 }
 
 /// `10.11.14-MariaDB-0+deb12u2`: the number, and its first two parts.

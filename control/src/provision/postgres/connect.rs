@@ -14,6 +14,7 @@ use tokio::sync::{MutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
 use super::MAINTENANCE_DATABASE;
 use super::deployer::Logins;
+pub(super) use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
 
 /// Admin connections to one server at once: its `superuser_reserved_connections` is 3 by default,
@@ -201,7 +202,8 @@ impl Postgres {
         password: &str,
     ) -> Result<PgConnectOptions, Error> {
         let login = &self.inner.login;
-        let (host, port) = split_addr(&login.addr)
+        let (host, port) = login
+            .host_port()
             .ok_or_else(|| unreachable(&login.addr, "the address is not host:port"))?;
         let mode = match login.tls {
             ServerTls::Disable => PgSslMode::Disable,
@@ -332,40 +334,10 @@ fn server_text(error: &dyn sqlx::error::DatabaseError) -> String {
     }
 }
 
-pub(super) fn unreachable(addr: &str, reason: &str) -> Error {
-    Error::Unreachable {
-        addr: addr.to_owned(),
-        reason: reason.to_owned(),
-    }
-}
-
 async fn connect(addr: &str, options: &PgConnectOptions) -> Result<PgConnection, Error> {
     match tokio::time::timeout(CONNECT_TIMEOUT, options.connect()).await {
         Ok(Ok(connection)) => Ok(connection),
         Ok(Err(error)) => Err(error_of(addr, &error)),
         Err(_) => Err(unreachable(addr, "no answer in 10 s")),
-    }
-}
-
-/// `host:port`, or `[v6]:port`.
-fn split_addr(addr: &str) -> Option<(&str, u16)> {
-    let (host, port) = addr.rsplit_once(':')?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host);
-    Some((host, port.parse().ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_split_at_the_last_colon() {
-        assert_eq!(split_addr("db:5432"), Some(("db", 5432)));
-        assert_eq!(split_addr("[::1]:5432"), Some(("::1", 5432)));
-        assert_eq!(split_addr("db"), None);
-        assert_eq!(split_addr("db:port"), None);
     }
 }

@@ -66,7 +66,10 @@ async fn facts(admin: &mut Admin) -> Result<Facts, Error> {
     }
     // "15.18 (Debian 15.18-0+deb12u1)": what follows the space is the packager's.
     let version = version.split(' ').next().unwrap_or(&version).to_owned();
-    Ok(Facts { version })
+    Ok(Facts {
+        version,
+        mark: None,
+    })
 }
 
 async fn close_standing_databases(admin: &mut Admin) -> Result<(), Error> {

@@ -443,7 +443,7 @@ async fn what_a_crash_left_half_done_is_finished(server: &'static Server) {
     }
     let mut write = store.write().await.unwrap();
     let row = servers::fetch(&mut write, "db").await.unwrap().unwrap();
-    let fresh = password::new(flavour(row.engine, &row.version)).unwrap();
+    let fresh = password::new(Engine::MySql, flavour(row.engine, &row.version)).unwrap();
     let engine = Engine::MySql;
     // A workspace and a tenant whose rows were committed, and nothing more.
     blueprints::insert(&mut write, "mcrash2", engine, &row.id)
@@ -505,7 +505,7 @@ async fn a_tenant_that_a_deployment_passed_by_is_brought_up_to_it(server: &'stat
         .await
         .unwrap()
         .unwrap();
-    let fresh = password::new(flavour(first.engine, &first.server_version)).unwrap();
+    let fresh = password::new(Engine::MySql, flavour(first.engine, &first.server_version)).unwrap();
     let row = tenants::fetch(&mut write, "first").await.unwrap().unwrap();
     let second = databases::Database {
         name: "mlate__second".to_owned(),

@@ -76,7 +76,7 @@ impl Blueprint {
     pub(super) fn mysql(&self) -> &super::super::MySql {
         match &self.provisioner.server {
             Engines::MySql(server) => server,
-            Engines::Postgres(_) => panic!("a test of MySQL was given another server"),
+            _ => panic!("a test of MySQL was given another server"),
         }
     }
 

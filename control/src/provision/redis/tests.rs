@@ -1,0 +1,3 @@
+//! Against real servers of both kinds.
+
+pub(crate) mod server;
