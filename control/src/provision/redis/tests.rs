@@ -1,3 +1,4 @@
 //! Against real servers of both kinds.
 
+mod isolation;
 pub(crate) mod server;

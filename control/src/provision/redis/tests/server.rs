@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo};
@@ -26,13 +25,13 @@ pub(crate) struct Server {
 /// Makes each test one of either kind.
 macro_rules! on_redis_and_valkey {
     ($($name:ident),* $(,)?) => {
-        mod redis {
+        mod on_redis {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name($crate::provision::redis_test_server::Server::redis(&[])).await;
             })*
         }
-        mod valkey {
+        mod on_valkey {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $name() {
                 super::$name($crate::provision::redis_test_server::Server::valkey(&[])).await;
@@ -120,8 +119,8 @@ impl Server {
             .set_password(password)
             .set_skip_set_lib_name();
         let info = addr.into_connection_info()?.set_redis_settings(settings);
-        let connection = Client::open(info)?.get_multiplexed_async_connection();
-        Ok(Login(connection.await?))
+        let client = Client::open(info)?;
+        Ok(Login(client.get_multiplexed_async_connection().await?))
     }
 }
 
@@ -181,11 +180,13 @@ fn spawn(program: &[String], options: &[String], port: u16, dir: &Path) -> Child
 }
 
 fn wait_ready(port: u16) {
+    let mut pause = Command::new("sleep");
+    pause.arg("0.03");
     for _ in 0..400 {
         if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
             return;
         }
-        std::thread::sleep(Duration::from_millis(25));
+        pause.status().unwrap();
     }
     panic!("the test server does not answer");
 }
