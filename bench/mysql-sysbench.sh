@@ -19,7 +19,9 @@ set -euo pipefail
 export LC_ALL=C
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+NAME=mysql-sysbench
 . "$ROOT/scripts/mysql.sh"
+. "$ROOT/bench/common.sh"
 
 ROUNDS=${TENANTSDB_BENCH_ROUNDS:-3}
 RUN_SECONDS=${TENANTSDB_BENCH_SECONDS:-10}
@@ -28,21 +30,8 @@ ROWS=${TENANTSDB_BENCH_ROWS:-10000}
 THREADS=${TENANTSDB_BENCH_THREADS:-2}
 BIN=${TENANTSDB_BENCH_BIN:-}
 
-UNAVAILABLE=69
-READY_SECONDS=60
-STOP_SECONDS=15
-# Sessions have ended when the proxy is stopped; a drain has nothing to wait for.
-DRAIN_SECONDS=1
-# Reaches every way once before anything is counted: logins, the proxy's pool, the server's caches.
-WARM_UP_SECONDS=1
-
 STATEMENTS=(prepared text)
 WAYS=(direct haproxy proxy)
-
-say() { printf '%s\n' "$*"; }
-# On stderr, so that stdout is the table and what belongs to it.
-progress() { printf '%s\n' "$*" >&2; }
-die() { printf 'mysql-sysbench: %s\n' "$*" >&2; exit 1; }
 
 # --- what has to be there ----------------------------------------------------------------------
 
@@ -63,92 +52,11 @@ need_programs() {
     die "root may not run MariaDB, and there is no user $MARIADB_USER; run: scripts/install.sh dev"
 }
 
-# Figures of a build without optimisation say nothing, so this one has it.
-build() {
-  if [ -z "$BIN" ]; then
-    (cd "$ROOT" && cargo build --locked --release -p tenantsdb-proxy -p tenantsdb-control) >&2
-    BIN=$(realpath "${CARGO_TARGET_DIR:-$ROOT/target}")/release
-  fi
-  local program
-  for program in tenantsdb-proxy tenantsdb-control tdb; do
-    [ -x "$BIN/$program" ] || die "there is no $program in $BIN"
-  done
-}
-
-# Perl is on every Debian. All ports at once: each is held until the last is known, so they differ.
-free_ports() {
-  perl -MIO::Socket::INET -e '
-    my @held = map { IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1:0") } 1 .. shift;
-    print join(" ", map { $_->sockport } @held), "\n"' "$1"
-}
-
-secret() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
-
-# --- what runs ---------------------------------------------------------------------------------
-
-# Started children in order, and the process id of each.
-CHILDREN=()
-declare -A PID_OF=()
-# The run of sysbench that is under way.
-SYSBENCH_PID=
-
-# start NAME COMMAND…
-start() {
-  local name=$1
-  shift
-  "$@" >>"$DIR/log/$name.log" 2>&1 </dev/null &
-  CHILDREN+=("$name")
-  PID_OF[$name]=$!
-}
-
-# as_own_session COMMAND…: a Ctrl-C then reaches this script alone, and the parts stop in order.
-# setsid(1) becomes the command when it is not a group leader, which a background child of a script
-# never is: the process id stays.
-as_own_session() { exec setsid "$@"; }
-
 # as_mariadb_session COMMAND…: as MariaDB's user where root runs this.
 as_mariadb_session() {
   [ "$(id -u)" != 0 ] || set -- setpriv --reuid="$MARIADB_USER" --regid="$MARIADB_USER" \
     --init-groups --reset-env "$@"
   as_own_session "$@"
-}
-
-# stop PID: asks, waits, insists.
-stop() {
-  local pid=$1 end=$((SECONDS + STOP_SECONDS))
-  kill -s TERM "$pid" 2>/dev/null || return 0
-  while kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $end ]; do sleep 0.1; done
-  kill -s KILL "$pid" 2>/dev/null || true
-}
-
-# What a run that failed leaves are its logs; nothing is left that they could log in to.
-clean_up() {
-  local code=$? i
-  trap '' INT TERM HUP
-  [ -z "$SYSBENCH_PID" ] || stop "$SYSBENCH_PID"
-  for ((i = ${#CHILDREN[@]} - 1; i >= 0; i--)); do stop "${PID_OF[${CHILDREN[i]}]}"; done
-  # Above 128: a signal ended it, and whoever sent that knows why.
-  if [ $code != 0 ] && [ $code -lt 128 ]; then
-    find "$DIR" -mindepth 1 -maxdepth 1 ! -name log -exec rm -rf {} +
-    progress "mysql-sysbench: logs are in $DIR/log"
-  else
-    rm -rf "$DIR"
-  fi
-  exit $code
-}
-
-# until_ready NAME COMMAND…: waits until the command succeeds.
-until_ready() {
-  local name=$1 end=$((SECONDS + READY_SECONDS))
-  shift
-  until "$@" >/dev/null 2>&1; do
-    if ! kill -0 "${PID_OF[$name]}" 2>/dev/null; then
-      tail -n 5 "$DIR/log/$name.log" >&2 || true
-      die "$name has ended"
-    fi
-    [ $SECONDS -lt $end ] || die "$name is not ready after $READY_SECONDS s"
-    sleep 0.1
-  done
 }
 
 # --- the parts ---------------------------------------------------------------------------------
@@ -184,13 +92,7 @@ SQL
 }
 
 start_fleet() {
-  local printed
-  progress 'starting control and the proxy'
-  printed=$("$BIN/tenantsdb-control" init --data "$DIR/control" 2>>"$DIR/log/control.log") ||
-    die 'tenantsdb-control init failed'
-  grep -oE -m 1 'tdb_pt_[A-Za-z0-9_-]+' <<<"$printed" >"$DIR/proxy-token"
-  TDB_API_KEY=$(grep -oE -m 1 'tdb_sk_[A-Za-z0-9_-]+' <<<"$printed")
-  export TDB_API_KEY TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_CONFIG=$DIR/tdb.json
+  init_control
   start control as_own_session "$BIN/tenantsdb-control" run --data "$DIR/control" \
     --listen "127.0.0.1:$CONTROL_PORT" --mariadb-address "127.0.0.1:$PROXY_PORT"
   until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
@@ -262,9 +164,9 @@ run_sysbench() {
   sysbench oltp_point_select --db-driver=mysql --mysql-host=127.0.0.1 --mysql-port="$port" \
     --mysql-user="$user" --mysql-password="$password" --mysql-db="$DATABASE" --mysql-ssl=off \
     --tables=1 --table-size="$ROWS" "$@" >"$DIR/report" 2>&1 &
-  SYSBENCH_PID=$!
-  wait $SYSBENCH_PID || code=$?
-  SYSBENCH_PID=
+  LOAD_PID=$!
+  wait $LOAD_PID || code=$?
+  LOAD_PID=
   if [ $code != 0 ]; then
     tail -n 20 "$DIR/report" >&2
     die "sysbench failed ($way)"
@@ -277,15 +179,6 @@ load() {
   [ "$2" = prepared ] || mode=disable
   run_sysbench "$1" --threads="$CLIENTS" --time="$3" --events=0 --percentile=95 \
     --db-ps-mode=$mode run
-}
-
-# Ticks of processor time that a process has used, all of its threads together. Its name, in
-# brackets, may have spaces; what follows the last bracket begins with field 3 of proc(5).
-cpu_ticks() {
-  local stat fields
-  stat=$(cat "/proc/$1/stat") || die "process $1 has ended"
-  read -ra fields <<<"${stat##*) }"
-  echo $((fields[11] + fields[12]))
 }
 
 # from_report EXPRESSION: the group that an extended regular expression has found in the report.
@@ -327,13 +220,6 @@ measure_all() {
   done
 }
 
-# median FILE COLUMN
-median() {
-  awk -v column="$2" '{ print $column }' "$1" | sort -g | awk '
-    { value[NR] = $1 }
-    END { print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2 }'
-}
-
 # --- the report --------------------------------------------------------------------------------
 
 row() {
@@ -371,17 +257,9 @@ report() {
 
 need_programs
 build
-LOAD_BEFORE=$(cut -d ' ' -f 1 /proc/loadavg)
-[ "$(nproc)" -ge 2 ] || progress 'mysql-sysbench: one processor; these figures are not to be used'
-
-umask 077
-DIR=$(mktemp -d "${TMPDIR:-/tmp}/tenantsdb-bench.XXXXXX")
+prepare
 # Searchable, so that MariaDB's user reaches its own folder.
 chmod 711 "$DIR"
-mkdir "$DIR/log" "$DIR/runs"
-trap clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM HUP
 
 read -r MARIADB_PORT HAPROXY_PORT PROXY_PORT POSTGRES_PORT CONTROL_PORT ADMIN_PORT <<<"$(free_ports 6)"
 start_mariadb
