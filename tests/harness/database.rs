@@ -5,6 +5,7 @@ use std::process::Command;
 use postgres::{Client, NoTls};
 use serde_json::Value;
 
+use crate::connection_string::ConnectionString;
 use crate::{Run, paths};
 
 /// What a connection string says.
@@ -29,22 +30,18 @@ impl Database {
     #[must_use]
     #[track_caller]
     pub fn issued(connection_string: &Value) -> Self {
-        let text = connection_string.as_str().unwrap_or_default();
-        Self::parse(text).unwrap_or_else(|| panic!("no connection string: {connection_string}"))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("postgresql://")?;
-        let (login, rest) = rest.split_once('@')?;
-        let (user, password) = login.split_once(':')?;
-        let (address, name) = rest.split_once('/')?;
-        let name = name.split('?').next()?;
-        Some(Self {
-            user: user.to_owned(),
-            password: password.to_owned(),
-            address: address.to_owned(),
-            name: name.to_owned(),
-        })
+        let ConnectionString {
+            user,
+            password,
+            address,
+            name,
+        } = ConnectionString::issued(connection_string, "postgresql");
+        Self {
+            user,
+            password,
+            address,
+            name,
+        }
     }
 
     /// The same login at another address: another proxy, or the server itself.

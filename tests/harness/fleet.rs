@@ -10,10 +10,10 @@ use crate::mysql::{self, Flavour};
 use crate::ports::Doors;
 use crate::postgres::{self, Postgres};
 use crate::proxy::Proxy;
+use crate::redis;
 use crate::{Api, Database, Tdb, paths};
 
-/// A whole TenantsDB of one test's own, on a PostgreSQL server or on one of MySQL's kind. Fields
-/// are dropped in the order of a real stop.
+/// A whole TenantsDB of one test's own, on a server of one engine. Fields are dropped in the order of a real stop.
 pub struct Fleet<S = Postgres> {
     /// In the order of their names, `proxy-1` first.
     pub proxies: Vec<Proxy>,
@@ -30,6 +30,9 @@ pub struct Fleet<S = Postgres> {
 
 /// A fleet on MariaDB or MySQL.
 pub type MySqlFleet = Fleet<Arc<mysql::Server>>;
+
+/// A fleet on Redis or Valkey.
+pub type RedisFleet = Fleet<Arc<redis::Server>>;
 
 /// Who registers a database server, and where control and the proxies find it.
 struct Registration {
@@ -60,13 +63,20 @@ impl<S> Fleet<S> {
     }
 
     fn register(&self, name: &str, registration: &Registration) {
-        let server = json!({
+        self.register_with(name, registration, &json!({}));
+    }
+
+    fn register_with(&self, name: &str, registration: &Registration, more: &Value) {
+        let mut server = json!({
             "name": name,
             "engine": registration.engine,
             "address": registration.address,
             "user": registration.user,
             "password": registration.password,
         });
+        for (field, value) in more.as_object().into_iter().flatten() {
+            server[field] = value.clone();
+        }
         let _ = self.api.post("/v1/servers", &server).expect(201);
     }
 
@@ -279,6 +289,92 @@ impl MySqlFleet {
     #[track_caller]
     pub fn tenant_with(&self, body: &Value) -> mysql::Database {
         mysql::Database::issued(&self.make_tenant(body))
+    }
+}
+
+impl RedisFleet {
+    /// Starts everything, with a server of this test's own.
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn own(test: &str, flavour: redis::Flavour, proxies: usize) -> Self {
+        Self::own_with(test, flavour, proxies, &[])
+    }
+
+    /// The same with more arguments for the server.
+    ///
+    /// # Panics
+    ///
+    /// If a part does not start.
+    #[must_use]
+    pub fn own_with(
+        test: &str,
+        flavour: redis::Flavour,
+        proxies: usize,
+        arguments: &[&str],
+    ) -> Self {
+        let dir = Scratch(paths::scratch(&format!("{test}-{}", flavour.name())));
+        let server = redis::Server::start_with(flavour, dir.path(), arguments);
+        let registration = Self::registration(&server);
+        Self::assemble(dir, proxies, server, &registration)
+    }
+
+    fn registration(server: &redis::Server) -> Registration {
+        Registration {
+            engine: "Redis",
+            address: server.address(),
+            user: redis::server::ADMIN,
+            password: redis::server::ADMIN_PASSWORD,
+        }
+    }
+
+    /// Starts one more server and registers it under this name, for one tenant alone if
+    /// `dedicated`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start, or control refuses.
+    #[must_use]
+    pub fn add_server(&self, name: &str, dedicated: bool) -> Arc<redis::Server> {
+        let server = redis::Server::start(self.server.flavour, self.dir());
+        let registration = Self::registration(&server);
+        self.register_with(name, &registration, &json!({"dedicated": dedicated}));
+        server
+    }
+
+    /// Makes a workspace.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses.
+    #[must_use]
+    #[track_caller]
+    pub fn workspace(&self, name: &str) -> redis::Login {
+        redis::Login::issued(&self.make_workspace(name, "Redis"))
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses, or if a proxy did not get the route in time.
+    #[must_use]
+    #[track_caller]
+    pub fn tenant(&self, blueprint: &str, name: &str) -> redis::Login {
+        self.tenant_with(&json!({"name": name, "blueprint": blueprint}))
+    }
+
+    /// Makes a tenant with more than a name.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::tenant`].
+    #[must_use]
+    #[track_caller]
+    pub fn tenant_with(&self, body: &Value) -> redis::Login {
+        redis::Login::issued(&self.make_tenant(body))
     }
 }
 

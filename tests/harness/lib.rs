@@ -20,8 +20,9 @@
 //!
 //! - [`paths`], [`ports`], [`wait`], [`run`]: where things are, free ports, deadlines, commands.
 //! - [`guard`], [`process`]: child processes that cannot outlive the tests.
-//! - [`postgres`], [`mysql`], [`control`], [`proxy`], [`fleet`]: the parts and the whole.
-//! - [`tdb`], [`api`], [`database`], [`python`], [`node`], [`dump`], [`wire`]: clients.
+//! - [`postgres`], [`mysql`], [`redis`], [`control`], [`proxy`], [`fleet`]: the parts and the whole.
+//! - [`tdb`], [`api`], [`connection_string`], [`database`], [`python`], [`node`], [`dump`],
+//!   [`stream`], [`wire`]: clients.
 
 #![allow(
     clippy::disallowed_methods,
@@ -34,6 +35,7 @@
 )]
 
 pub mod api;
+pub mod connection_string;
 pub mod control;
 pub mod database;
 pub mod dump;
@@ -47,13 +49,15 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod python;
+pub mod redis;
 pub mod run;
+pub mod stream;
 pub mod tdb;
 pub mod wait;
 pub mod wire;
 
 pub use api::Api;
 pub use database::Database;
-pub use fleet::{Fleet, MySqlFleet};
+pub use fleet::{Fleet, MySqlFleet, RedisFleet};
 pub use run::Run;
 pub use tdb::Tdb;

@@ -37,6 +37,8 @@ pub struct Doors {
     pub mariadb: u16,
     /// Clients that expect MySQL's greeting.
     pub mysql: u16,
+    /// Redis.
+    pub redis: u16,
 }
 
 impl Doors {
@@ -47,6 +49,7 @@ impl Doors {
             postgres: free(),
             mariadb: free(),
             mysql: free(),
+            redis: free(),
         }
     }
 

@@ -81,6 +81,7 @@ impl Proxy {
             .args(["--postgres-listen", &self.address()])
             .args(["--mariadb-listen", &self.mysql_address(Flavour::MariaDb)])
             .args(["--mysql-listen", &self.mysql_address(Flavour::MySql)])
+            .args(["--redis-listen", &self.redis_address()])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
             .args(["--control-url", &self.control_url])
             .arg("--proxy-token-file")
@@ -126,6 +127,12 @@ impl Proxy {
             Flavour::MariaDb => self.doors.mariadb,
             Flavour::MySql => self.doors.mysql,
         })
+    }
+
+    /// `host:port` for Redis clients.
+    #[must_use]
+    pub fn redis_address(&self) -> String {
+        Doors::address(self.doors.redis)
     }
 
     /// The process id.

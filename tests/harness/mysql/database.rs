@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::login::Login;
 use super::reply::{Failed, Refused};
 use super::session::Session;
+use crate::connection_string::ConnectionString;
 
 /// What a connection string says.
 #[derive(Clone)]
@@ -30,22 +31,18 @@ impl Database {
     #[must_use]
     #[track_caller]
     pub fn issued(connection_string: &Value) -> Self {
-        let text = connection_string.as_str().unwrap_or_default();
-        Self::parse(text).unwrap_or_else(|| panic!("no connection string: {connection_string}"))
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let rest = text.strip_prefix("mysql://")?;
-        let (login, rest) = rest.split_once('@')?;
-        let (user, password) = login.split_once(':')?;
-        let (address, name) = rest.split_once('/')?;
-        let name = name.split('?').next()?;
-        Some(Self {
-            user: user.to_owned(),
-            password: password.to_owned(),
-            address: address.to_owned(),
-            name: name.to_owned(),
-        })
+        let ConnectionString {
+            user,
+            password,
+            address,
+            name,
+        } = ConnectionString::issued(connection_string, "mysql");
+        Self {
+            user,
+            password,
+            address,
+            name,
+        }
     }
 
     /// The same login at another address: another proxy, or the server itself.

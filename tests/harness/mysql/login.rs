@@ -2,18 +2,15 @@
 
 use std::net::TcpStream;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::exchange::Exchange;
-use super::packet::{self, Cursor, Stream, capability};
+use super::packet::{self, Cursor, capability};
 use super::reply::{Failed, Refused};
 use super::session::Session;
+use crate::stream::Stream;
 use crate::wait;
 
 /// utf8mb4_general_ci: `SELECT * FROM information_schema.collations`.
@@ -267,18 +264,14 @@ impl Login {
     ///
     /// The other side's, or the connection's.
     pub fn connect(&self, address: &str) -> Result<Session, Refused> {
-        let socket = TcpStream::connect(address)?;
-        socket.set_read_timeout(Some(wait::DEADLINE))?;
-        socket.set_write_timeout(Some(wait::DEADLINE))?;
-        socket.set_nodelay(true)?;
-        let mut stream = Stream::Plain(socket);
+        let mut stream = Stream::connect(address)?;
         let (first, mut sequence) = packet::read(&mut stream)?;
         let greeting = Greeting::parse(&first).map_err(Refused::Error)?;
         if let Some(ca) = &self.ca {
             use std::io::Write as _;
             stream.write_all(&packet::packet(sequence, &self.head()))?;
             sequence += 1;
-            stream = encrypt(stream, ca)?;
+            stream = stream.encrypt(ca)?;
         }
         let payload = self.handshake_response(&greeting);
         let mut session = Session::new(stream, greeting, self.flags());
@@ -293,27 +286,4 @@ impl Login {
         session.methods.push(exchange.plugin);
         Ok(session)
     }
-}
-
-fn encrypt(stream: Stream, ca: &std::path::Path) -> std::io::Result<Stream> {
-    let Stream::Plain(socket) = stream else {
-        return Ok(stream);
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_file_iter(ca).expect("a certificate file") {
-        roots.add(certificate.expect("PEM")).expect("an authority");
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("ring has them")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("localhost").expect("a name");
-    let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
-    let mut tls = StreamOwned::new(connection, socket);
-    while tls.conn.is_handshaking() {
-        tls.conn.complete_io(&mut tls.sock)?;
-    }
-    Ok(Stream::Tls(Box::new(tls)))
 }

@@ -1,9 +1,6 @@
 //! MySQL's packets: <https://dev.mysql.com/doc/dev/mysql-server/latest/PAGE_PROTOCOL.html>.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-
-use rustls::{ClientConnection, StreamOwned};
+use std::io::Read;
 
 /// A payload of this length is continued in the next packet.
 pub const PAYLOAD_BYTES_MAX: usize = 0xff_ffff;
@@ -43,50 +40,6 @@ pub mod capability {
         | MULTI_RESULTS
         | PLUGIN_AUTH
         | PLUGIN_AUTH_LENENC;
-}
-
-/// A connection, in the clear or encrypted.
-pub enum Stream {
-    /// TCP alone.
-    Plain(TcpStream),
-    /// TLS over it.
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
-}
-
-impl Read for Stream {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Stream {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(stream) => stream.flush(),
-        }
-    }
-}
-
-impl Stream {
-    /// The socket below.
-    #[must_use]
-    pub fn socket(&self) -> &TcpStream {
-        match self {
-            Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref(),
-        }
-    }
 }
 
 /// One packet: header and payload, at most [`PAYLOAD_BYTES_MAX`] of it.

@@ -5,8 +5,9 @@ use std::net::Shutdown;
 
 use super::exchange::Exchange;
 use super::login::{Greeting, response};
-use super::packet::{self, Cursor, Stream, capability};
+use super::packet::{self, Cursor, capability};
 use super::reply::{Failed, Refused, Reply, Row, ok};
+use crate::stream::Stream;
 
 const COM_QUERY: u8 = 0x03;
 const COM_INIT_DB: u8 = 0x02;
