@@ -19,5 +19,6 @@ mod mysql;
 mod outage;
 mod pool;
 mod readme;
+mod redis;
 mod secrets;
 mod tidy;
