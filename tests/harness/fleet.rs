@@ -293,6 +293,22 @@ impl MySqlFleet {
 }
 
 impl RedisFleet {
+    /// Sets all settings of a workspace, which makes a version of its blueprint. Tenants that are
+    /// made later have it from birth.
+    ///
+    /// # Panics
+    ///
+    /// If control refuses, or if a proxy did not get the route in time.
+    #[track_caller]
+    pub fn settings(&self, workspace: &str, settings: &Value) {
+        let path = format!("/v1/workspaces/{workspace}/settings");
+        let set = self
+            .api
+            .send("PUT", &path, Some(&settings.to_string()))
+            .expect(200);
+        assert_eq!(set["routed"], true, "{set:#}");
+    }
+
     /// Starts everything, with a server of this test's own.
     ///
     /// # Panics
@@ -340,7 +356,8 @@ impl RedisFleet {
     pub fn add_server(&self, name: &str, dedicated: bool) -> Arc<redis::Server> {
         let server = redis::Server::start(self.server.flavour, self.dir());
         let registration = Self::registration(&server);
-        self.register_with(name, &registration, &json!({"dedicated": dedicated}));
+        let mode = if dedicated { "dedicated" } else { "shared" };
+        self.register_with(name, &registration, &json!({"mode": mode}));
         server
     }
 

@@ -23,6 +23,13 @@ macro_rules! on_both {
     };
 }
 
+mod dropped;
+mod leaks;
+mod lifecycle;
+mod login;
+mod redis_py;
+mod sessions;
+mod stream;
 mod table;
 mod walk;
 
