@@ -1,19 +1,21 @@
 //! All parts together: a database server, control, and proxies, with the server registered.
 
+mod mysql;
+mod redis;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::control::Control;
-use crate::mysql::{self, Flavour};
 use crate::ports::Doors;
 use crate::postgres::{self, Postgres};
 use crate::proxy::Proxy;
-use crate::redis;
 use crate::{Api, Database, Tdb, paths};
 
-/// A whole TenantsDB of one test's own, on a server of one engine. Fields are dropped in the order of a real stop.
+/// A whole TenantsDB of one test's own, on a server of one engine. Fields are dropped in the order
+/// of a real stop.
 pub struct Fleet<S = Postgres> {
     /// In the order of their names, `proxy-1` first.
     pub proxies: Vec<Proxy>,
@@ -29,10 +31,10 @@ pub struct Fleet<S = Postgres> {
 }
 
 /// A fleet on MariaDB or MySQL.
-pub type MySqlFleet = Fleet<Arc<mysql::Server>>;
+pub type MySqlFleet = Fleet<Arc<crate::mysql::Server>>;
 
 /// A fleet on Redis or Valkey.
-pub type RedisFleet = Fleet<Arc<redis::Server>>;
+pub type RedisFleet = Fleet<Arc<crate::redis::Server>>;
 
 /// Who registers a database server, and where control and the proxies find it.
 struct Registration {
@@ -199,199 +201,6 @@ impl Fleet {
     #[track_caller]
     pub fn tenant_with(&self, body: &Value) -> Database {
         Database::issued(&self.make_tenant(body))
-    }
-}
-
-impl MySqlFleet {
-    /// Starts control and proxies on the server that the tests of this process share. Names of
-    /// blueprints have to differ between tests: [`mysql::blueprint`].
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn shared(test: &str, flavour: Flavour, proxies: usize) -> Self {
-        Self::on(test, mysql::Server::shared(flavour), proxies)
-    }
-
-    /// Starts everything, with a server of this test's own.
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn own(test: &str, flavour: Flavour, proxies: usize) -> Self {
-        let dir = paths::scratch(&format!("{test}-{}-server", flavour.name()));
-        Self::on(test, mysql::Server::start(flavour, &dir), proxies)
-    }
-
-    /// Starts control and proxies on a server.
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn on(test: &str, server: Arc<mysql::Server>, proxies: usize) -> Self {
-        let address = server.address();
-        Self::through(test, server, proxies, address)
-    }
-
-    /// Starts control and proxies that reach the server at another address than its own.
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn through(
-        test: &str,
-        server: Arc<mysql::Server>,
-        proxies: usize,
-        address: String,
-    ) -> Self {
-        let dir = Scratch(paths::scratch(&format!("{test}-{}", server.flavour.name())));
-        let registration = Registration {
-            engine: "MySQL",
-            address,
-            user: mysql::server::ADMIN,
-            password: mysql::server::ADMIN_PASSWORD,
-        };
-        Self::assemble(dir, proxies, server, &registration)
-    }
-
-    /// Makes a workspace.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses.
-    #[must_use]
-    #[track_caller]
-    pub fn workspace(&self, name: &str) -> mysql::Database {
-        mysql::Database::issued(&self.make_workspace(name, "MySQL"))
-    }
-
-    /// Makes a tenant.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses, or if a proxy did not get the route in time.
-    #[must_use]
-    #[track_caller]
-    pub fn tenant(&self, blueprint: &str, name: &str) -> mysql::Database {
-        self.tenant_with(&json!({"name": name, "blueprint": blueprint}))
-    }
-
-    /// Makes a tenant with more than a name.
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::tenant`].
-    #[must_use]
-    #[track_caller]
-    pub fn tenant_with(&self, body: &Value) -> mysql::Database {
-        mysql::Database::issued(&self.make_tenant(body))
-    }
-}
-
-impl RedisFleet {
-    /// Sets all settings of a workspace, which makes a version of its blueprint. Tenants that are
-    /// made later have it from birth.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses, or if a proxy did not get the route in time.
-    #[track_caller]
-    pub fn settings(&self, workspace: &str, settings: &Value) {
-        let path = format!("/v1/workspaces/{workspace}/settings");
-        let set = self
-            .api
-            .send("PUT", &path, Some(&settings.to_string()))
-            .expect(200);
-        assert_eq!(set["routed"], true, "{set:#}");
-    }
-
-    /// Starts everything, with a server of this test's own.
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn own(test: &str, flavour: redis::Flavour, proxies: usize) -> Self {
-        Self::own_with(test, flavour, proxies, &[])
-    }
-
-    /// The same with more arguments for the server.
-    ///
-    /// # Panics
-    ///
-    /// If a part does not start.
-    #[must_use]
-    pub fn own_with(
-        test: &str,
-        flavour: redis::Flavour,
-        proxies: usize,
-        arguments: &[&str],
-    ) -> Self {
-        let dir = Scratch(paths::scratch(&format!("{test}-{}", flavour.name())));
-        let server = redis::Server::start_with(flavour, dir.path(), arguments);
-        let registration = Self::registration(&server);
-        Self::assemble(dir, proxies, server, &registration)
-    }
-
-    fn registration(server: &redis::Server) -> Registration {
-        Registration {
-            engine: "Redis",
-            address: server.address(),
-            user: redis::server::ADMIN,
-            password: redis::server::ADMIN_PASSWORD,
-        }
-    }
-
-    /// Starts one more server and registers it under this name, for one tenant alone if
-    /// `dedicated`.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start, or control refuses.
-    #[must_use]
-    pub fn add_server(&self, name: &str, dedicated: bool) -> Arc<redis::Server> {
-        let server = redis::Server::start(self.server.flavour, self.dir());
-        let registration = Self::registration(&server);
-        let mode = if dedicated { "dedicated" } else { "shared" };
-        self.register_with(name, &registration, &json!({"mode": mode}));
-        server
-    }
-
-    /// Makes a workspace.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses.
-    #[must_use]
-    #[track_caller]
-    pub fn workspace(&self, name: &str) -> redis::Login {
-        redis::Login::issued(&self.make_workspace(name, "Redis"))
-    }
-
-    /// Makes a tenant.
-    ///
-    /// # Panics
-    ///
-    /// If control refuses, or if a proxy did not get the route in time.
-    #[must_use]
-    #[track_caller]
-    pub fn tenant(&self, blueprint: &str, name: &str) -> redis::Login {
-        self.tenant_with(&json!({"name": name, "blueprint": blueprint}))
-    }
-
-    /// Makes a tenant with more than a name.
-    ///
-    /// # Panics
-    ///
-    /// As [`Self::tenant`].
-    #[must_use]
-    #[track_caller]
-    pub fn tenant_with(&self, body: &Value) -> redis::Login {
-        redis::Login::issued(&self.make_tenant(body))
     }
 }
 

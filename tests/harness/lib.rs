@@ -20,7 +20,8 @@
 //!
 //! - [`paths`], [`ports`], [`wait`], [`run`]: where things are, free ports, deadlines, commands.
 //! - [`guard`], [`process`]: child processes that cannot outlive the tests.
-//! - [`postgres`], [`mysql`], [`redis`], [`control`], [`proxy`], [`fleet`]: the parts and the whole.
+//! - [`postgres`], [`mysql`], [`redis`], [`control`], [`proxy`], [`fleet`]: the parts and the
+//!   whole.
 //! - [`tdb`], [`api`], [`connection_string`], [`database`], [`python`], [`node`], [`dump`],
 //!   [`stream`], [`wire`]: clients.
 

@@ -77,7 +77,7 @@ fn drop_clients(blueprint: Blueprint) {
 fn drop_one(login: &Login, n: usize) {
     let mut session = login.session_with(Protocol::ALL[n / 7 % 2]);
     // A port that waits for TIME_WAIT is lost to the next clients: most reset.
-    if n % 8 != 0 {
+    if !n.is_multiple_of(8) {
         let socket = session.stream().socket();
         let _ = sockopt::set_socket_linger(socket, Some(Duration::ZERO));
     }
@@ -95,7 +95,7 @@ fn drop_one(login: &Login, n: usize) {
         }
         _ => session.send(&["EVAL", "return redis.call('get', KEYS[1])", "1", "dropped"]),
     }
-    if n % 5 == 0 {
+    if n.is_multiple_of(5) {
         thread::sleep(Duration::from_micros((n % 400) as u64));
     }
 }

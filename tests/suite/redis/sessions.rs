@@ -353,11 +353,8 @@ fn patterns_are_matched_as_by_the_server(flavour: Flavour) {
         }
         listener.send(&["ECHO", "end"]);
         let mut heard = Vec::new();
-        loop {
-            match listener.read() {
-                push @ Value::Push(_) => heard.push(push.texts()),
-                _ => break,
-            }
+        while let push @ Value::Push(_) = listener.read() {
+            heard.push(push.texts());
         }
         heard.sort();
         heard
