@@ -24,8 +24,9 @@ ENTRYPOINT ["tenantsdb-control"]
 CMD ["run", "--data", "/var/lib/tenantsdb", "--listen", "0.0.0.0:6080"]
 
 FROM programs AS proxy
-EXPOSE 6432 6306 6307
+EXPOSE 6432 6306 6307 6380
 HEALTHCHECK --interval=10s --timeout=5s CMD ["tenantsdb-proxy", "health"]
 ENTRYPOINT ["tenantsdb-proxy"]
 CMD ["run", "--data", "/var/lib/tenantsdb", "--postgres-listen", "0.0.0.0:6432", \
-  "--mariadb-listen", "0.0.0.0:6306", "--mysql-listen", "0.0.0.0:6307"]
+  "--mariadb-listen", "0.0.0.0:6306", "--mysql-listen", "0.0.0.0:6307", \
+  "--redis-listen", "0.0.0.0:6380"]

@@ -19,7 +19,7 @@ use tenantsdb_tests::{Run, paths, ports, wait};
 /// `make dev` in a folder of its own.
 struct Dev {
     folder: PathBuf,
-    ports: [u16; 4],
+    ports: [u16; 5],
     process: Option<Process>,
     /// The parts run in sessions of their own, out of reach of whoever kills `make`.
     _guard: Guard,
@@ -51,7 +51,8 @@ impl Dev {
             .env("TENANTSDB_DEV_POSTGRES_PORT", self.ports[0].to_string())
             .env("TENANTSDB_DEV_CONTROL_PORT", self.ports[1].to_string())
             .env("TENANTSDB_DEV_ADMIN_PORT", self.ports[2].to_string())
-            .env("TENANTSDB_DEV_MARIADB_PORT", self.ports[3].to_string());
+            .env("TENANTSDB_DEV_MARIADB_PORT", self.ports[3].to_string())
+            .env("TENANTSDB_DEV_REDIS_PORT", self.ports[4].to_string());
         command
     }
 
@@ -91,13 +92,15 @@ impl Dev {
         Run::of(&mut command)
     }
 
-    /// Process ids of PostgreSQL, control, proxy and MariaDB.
+    /// Process ids of PostgreSQL, control, proxy, MariaDB and Redis.
     fn parts(&self) -> Vec<u32> {
         let id = |name: &str| {
             let file = self.state().join(format!("{name}.pid"));
             fs::read_to_string(file).unwrap().trim().parse().unwrap()
         };
-        ["postgres", "control", "proxy", "mariadb"].map(id).to_vec()
+        ["postgres", "control", "proxy", "mariadb", "redis"]
+            .map(id)
+            .to_vec()
     }
 }
 
@@ -106,7 +109,13 @@ impl Drop for Dev {
         if self.process.is_some() {
             self.stop();
         }
-        for file in ["proxy.pid", "control.pid", "mariadb.pid", "postgres.pid"] {
+        for file in [
+            "proxy.pid",
+            "control.pid",
+            "redis.pid",
+            "mariadb.pid",
+            "postgres.pid",
+        ] {
             if let Ok(pid) = fs::read_to_string(self.state().join(file)) {
                 let _ = Run::of(Command::new("kill").args(["-9", pid.trim()]));
             }
@@ -216,9 +225,15 @@ fn the_walk_of_the_readme_works_as_printed() {
     }
     let rows = dev.bash(". .dev/env; tdb connect shop__globex -- -NBe 'SELECT email FROM users'");
     assert_eq!(rows.out(), "ada@globex.example");
+    let keys = dev.bash(
+        ". .dev/env
+        export REDISCLI_AUTH=$(cat .dev/redis.password)
+        redis-cli -p $(cat .dev/redis.port) KEYS '*' | sort",
+    );
+    assert_eq!(keys.out(), "acme:user:1\ndev:user:1\nglobex:user:1");
     let status = dev.bash(". .dev/env; tdb deployments list --json").out();
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    for n in 0..2 {
+    for n in 0..3 {
         assert_eq!(status["items"][n]["completed"], 2, "{status:#}");
     }
 }
@@ -233,10 +248,18 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
         tdb tenants create --name acme --blueprint myapp
         tdb workspaces create --name shop --database MySQL
         tdb connect shop_dev -- -e 'CREATE TABLE kept (id int)'
-        tdb tenants create --name acme --blueprint shop";
+        tdb tenants create --name acme --blueprint shop
+        tdb workspaces create --name cache --database Redis
+        tdb tenants create --name acme --blueprint cache
+        test \"$(tdb connect cache__acme -- SET kept x)\" = OK";
     dev.bash(create).ok();
     let look = ". .dev/env; tdb connect myapp__acme -- -c 'SELECT * FROM kept'
-        tdb connect shop__acme -- -e 'SELECT * FROM kept'";
+        tdb connect shop__acme -- -e 'SELECT * FROM kept'
+        for n in $(seq 100); do
+          test \"$(tdb connect cache__acme -- GET kept)\" = x && exit
+          sleep 0.1
+        done
+        exit 1";
     let env = fs::read_to_string(dev.state().join("env")).unwrap();
     let parts = dev.parts();
     assert!(parts.iter().all(|pid| alive(*pid)));
@@ -246,6 +269,7 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
         "control/proxy-token",
         "postgres.password",
         "mariadb.password",
+        "redis.password",
     ] {
         let mode = fs::metadata(dev.state().join(secret))
             .unwrap()
