@@ -11,6 +11,7 @@
 //! - [`secret`]: values that are wiped and never printed.
 //! - [`postgres`]: PostgreSQL's messages.
 //! - [`mysql`]: MySQL's and MariaDB's messages and password exchanges.
+//! - [`redis`]: requests and replies of Redis and Valkey, and the keys in them.
 //! - [`scram`]: the password exchange, both roles.
 //! - [`sql`]: what the text of a statement says.
 //! - [`feed`]: what proxy and control say to each other.
@@ -24,6 +25,7 @@ pub mod feed;
 pub mod limits;
 pub mod mysql;
 pub mod postgres;
+pub mod redis;
 pub mod scram;
 pub mod secret;
 pub mod sql;

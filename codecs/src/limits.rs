@@ -58,3 +58,39 @@ pub const MYSQL_MESSAGE_BYTES_MAX: usize = 511;
 /// Most runs of commands of one kind that a MySQL client may send before it reads a reply, and
 /// still be followed. Connectors that send ahead send one kind, or pairs of prepare and execute.
 pub const MYSQL_COMMAND_RUNS_MAX: usize = 64;
+
+/// Most arguments of a Redis request before its client has proved who it is. The server has the
+/// same bound: `processMultibulkBuffer` in `src/networking.c`.
+pub const REDIS_ARGS_BEFORE_AUTH_MAX: usize = 10;
+
+/// Longest argument in bytes of a Redis request before its client has proved who it is, and longest
+/// inline request then. The first bound is the server's too, in the same place.
+pub const REDIS_BULK_BYTES_BEFORE_AUTH_MAX: u64 = 16_384;
+
+/// Most arguments of a Redis request: what servers before 7.0 took. An MSET of half a million keys
+/// fits.
+pub const REDIS_ARGS_MAX: usize = 1_048_576;
+
+/// Longest argument in bytes of a Redis request: the server's default for `proto-max-bulk-len`.
+pub const REDIS_BULK_BYTES_MAX: u64 = 512 * 1_048_576;
+
+/// Longest inline request of Redis in bytes: `PROTO_INLINE_MAX_SIZE` in `src/server.h`.
+pub const REDIS_INLINE_BYTES_MAX: usize = 65_536;
+
+/// Most aggregates of a Redis reply that are inside one another. The server nests six deep; a script
+/// may return what it likes, and Lua ends at 200 C calls.
+pub const REDIS_DEPTH_MAX: usize = 128;
+
+/// Most elements of one aggregate of a Redis reply: hiredis takes no more either
+/// (`maxelements` in `read.c`).
+pub const REDIS_ELEMENTS_MAX: u64 = u32::MAX as u64;
+
+/// Most values of a Redis reply that is held as a tree. All of COMMAND are 30 000.
+pub const REDIS_VALUES_MAX: usize = 1_048_576;
+
+/// Longest error in bytes that is looked through for keys when it comes as a Redis blob, whose
+/// length stands before it. A longer one passes as it is.
+pub const REDIS_BLOB_ERROR_BYTES_MAX: u64 = 65_536;
+
+/// Longest text in bytes of a Redis error that we send; the rest is cut off.
+pub const REDIS_REPORT_BYTES_MAX: usize = 1_024;
