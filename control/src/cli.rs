@@ -6,7 +6,7 @@
 //! are made by functions of the answer alone, so that tests can compare them byte for byte.
 //!
 //! - [`credentials`] keeps issued connection strings, [`mod@file`] writes them safely.
-//! - [`connect`] becomes psql; [`watch`] follows a deployment.
+//! - [`connect`] becomes psql, or what another engine has; [`watch`] follows a deployment.
 
 mod api_keys;
 mod blueprints;
@@ -20,6 +20,7 @@ mod print;
 mod proxies;
 mod servers;
 mod session;
+mod settings;
 mod tenants;
 mod watch;
 mod workspaces;
@@ -119,7 +120,7 @@ enum Command {
     /// Keys to the REST service
     #[command(subcommand, visible_alias = "apikeys")]
     ApiKeys(api_keys::Command),
-    /// Open psql, or a MySQL client, on a workspace or tenant database
+    /// Open psql, a MySQL client or redis-cli on a workspace or tenant database
     Connect(connect::ConnectArgs),
     /// Address and key of the service
     #[command(subcommand)]

@@ -146,6 +146,20 @@ impl Client {
         .await
     }
 
+    async fn put<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: Value,
+    ) -> Result<Reply<T>, Error> {
+        self.send(Call {
+            method: Method::PUT,
+            path,
+            query: &[],
+            body: Some(body),
+        })
+        .await
+    }
+
     async fn delete(&self, path: &[&str]) -> Result<Reply<Value>, Error> {
         self.send(Call {
             method: Method::DELETE,

@@ -4,6 +4,7 @@ mod feed;
 mod idempotency;
 mod lifecycle;
 mod mysql;
+mod redis;
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
@@ -22,26 +23,32 @@ pub(crate) struct Running {
     pub(crate) issued: Initialised,
     url: String,
     client: Client,
-    _stop: DropGuard,
-    _dir: tempfile::TempDir,
+    stop: DropGuard,
+    run: tokio::task::JoinHandle<()>,
+    dir: tempfile::TempDir,
 }
 
 impl Running {
     pub(crate) async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config::new(
-            dir.path().join("data"),
-            ([127, 0, 0, 1], 0).into(),
-            "db.example:6432".to_owned(),
-            None,
-        )
-        .unwrap();
-        let issued = init(&config).await.unwrap();
+        let issued = init(&config(&dir)).await.unwrap();
+        Self::of(dir, issued).await
+    }
+
+    /// Stops it, as a signal does, and starts another on the same data.
+    pub(crate) async fn restart(self) -> Self {
+        drop(self.stop);
+        self.run.await.unwrap();
+        Self::of(self.dir, self.issued).await
+    }
+
+    async fn of(dir: tempfile::TempDir, issued: Initialised) -> Self {
+        let config = config(&dir);
         let daemon = Daemon::start(config).await.unwrap();
         let url = format!("http://{}", daemon.address().unwrap());
         let context = Arc::clone(&daemon.context);
         let stop: CancellationToken = daemon.shutdown();
-        tokio::spawn(daemon.run());
+        let run = tokio::spawn(daemon.run());
         // Another test may have been first.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Self {
@@ -49,8 +56,9 @@ impl Running {
             issued,
             url,
             client: Client::new(),
-            _stop: stop.drop_guard(),
-            _dir: dir,
+            stop: stop.drop_guard(),
+            run,
+            dir,
         }
     }
 
@@ -77,6 +85,12 @@ impl Running {
             .await
             .unwrap()
     }
+}
+
+fn config(dir: &tempfile::TempDir) -> Config {
+    let nowhere = ([127, 0, 0, 1], 0).into();
+    let data = dir.path().join("data");
+    Config::new(data, nowhere, "db.example:6432".to_owned(), None).unwrap()
 }
 
 /// Checks that an answer is a problem document with this status and code; gives its detail.

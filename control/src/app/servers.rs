@@ -138,10 +138,13 @@ pub(crate) async fn delete(context: &Context, id_or_name: &str) -> Result<()> {
         .hint("delete them first"));
     }
     servers::delete(&mut write, &server.id).await?;
-    let provisioner = context.provisioner(&server.id).await?;
+    let marked = match server.engine {
+        Engine::Redis => Some(context.provisioner(&server.id).await?),
+        Engine::Postgres | Engine::MySql => None,
+    };
     write.commit().await?;
-    if server.engine == Engine::Redis
-        && let Err(error) = provisioner.mark_drop().await
+    if let Some(marked) = marked
+        && let Err(error) = marked.mark_drop().await
     {
         tracing::warn!(server = server.name, %error, "the server still says that it is ours");
     }

@@ -1,6 +1,7 @@
 //! `tdb connect`: becomes psql on a database, or what the database's engine has for it.
 
 mod mysql;
+mod redis;
 
 use std::ffi::OsString;
 use std::io;
@@ -18,7 +19,8 @@ use super::error::Error;
 pub(super) struct ConnectArgs {
     /// The database: BLUEPRINT__TENANT, or NAME_dev for a workspace
     database: String,
-    /// What to pass on to psql (for example: -- -c 'SELECT 1'), or to mariadb or mysql (-- --ssl)
+    /// What to pass on to psql (for example: -- -c 'SELECT 1'), to mariadb or mysql (-- --ssl), or
+    /// to redis-cli (-- PING)
     #[arg(last = true, value_name = "CLIENT ARGUMENTS")]
     client: Vec<OsString>,
 }
@@ -42,9 +44,10 @@ impl ConnectArgs {
             Some(kept) => kept,
             None => {
                 let looked_up = look_up(&name, &self.database, session).await?;
-                let (client, variable) = match is_mysql(&looked_up) {
-                    true => ("the client", "MYSQL_PWD"),
-                    false => ("psql", "PGPASSWORD"),
+                let (client, variable) = match Kind::of(&looked_up) {
+                    Kind::MySql => ("the client", "MYSQL_PWD"),
+                    Kind::Redis => ("redis-cli", redis::PASSWORD),
+                    Kind::Postgres => ("psql", "PGPASSWORD"),
                 };
                 session.note(&format!(
                     "! No password for {} is kept here: {client} asks for it, or takes \
@@ -54,10 +57,11 @@ impl ConnectArgs {
                 looked_up
             }
         };
-        if is_mysql(&connection_string) {
-            return Err(mysql::become_client(&connection_string, &self.client));
-        }
-        Err(not_started(&psql(&connection_string, &self.client)?.exec()))
+        Err(match Kind::of(&connection_string) {
+            Kind::MySql => mysql::become_client(&connection_string, &self.client),
+            Kind::Redis => redis::become_client(&connection_string, &self.client),
+            Kind::Postgres => not_started(&psql(&connection_string, &self.client)?.exec()),
+        })
     }
 }
 
@@ -93,8 +97,22 @@ async fn look_up(
     })
 }
 
-fn is_mysql(connection_string: &str) -> bool {
-    connection_string.starts_with("mysql://")
+/// Whose client is to be opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Postgres,
+    MySql,
+    Redis,
+}
+
+impl Kind {
+    fn of(connection_string: &str) -> Self {
+        match connection_string.split("://").next() {
+            Some("mysql") => Self::MySql,
+            Some("redis" | "rediss") => Self::Redis,
+            _ => Self::Postgres,
+        }
+    }
 }
 
 /// A connection string taken apart into the one without password, and the password.

@@ -34,14 +34,15 @@ pub(super) struct AddArgs {
     /// A name to speak of it by
     #[arg(long)]
     name: Option<String>,
-    /// What it runs: PostgreSQL or MySQL (which MariaDB is, too: the server says which)
+    /// What it runs: PostgreSQL, MySQL (which MariaDB is, too: the server says which) or Redis
+    /// (Valkey)
     #[arg(long)]
     engine: String,
     /// Where it listens
     #[arg(long, value_name = "HOST:PORT")]
     address: String,
     /// Admin login: a superuser on PostgreSQL, an account with ALL PRIVILEGES and GRANT OPTION on
-    /// MySQL
+    /// MySQL, a user with ~* &* +@all on Redis (default has them)
     #[arg(long)]
     user: String,
     /// File that holds the admin password
@@ -53,6 +54,9 @@ pub(super) struct AddArgs {
     /// How connections to it are protected
     #[arg(long)]
     tls: Option<Tls>,
+    /// Keep it for one tenant alone, made with --dedicated (Redis)
+    #[arg(long)]
+    dedicated: bool,
     /// A word to find it by; may be given again
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
     labels: Vec<(String, String)>,
@@ -128,6 +132,7 @@ async fn add(args: AddArgs, session: &mut Session<'_>) -> Result<(), Error> {
         engine: args.engine,
         address: args.address,
         user: args.user,
+        mode: args.dedicated.then(|| "dedicated".to_owned()),
         tls: args.tls.map(|tls| tls.name().to_owned()),
         labels: args.labels.into_iter().collect(),
         capacity: args.capacity,

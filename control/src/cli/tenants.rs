@@ -67,6 +67,9 @@ pub(super) struct CreateArgs {
     /// The server to put it on, by id or name; chosen for you if left out
     #[arg(long)]
     server: Option<String>,
+    /// Give it a server of its own, one that was added as dedicated (Redis)
+    #[arg(long)]
+    dedicated: bool,
     #[command(flatten)]
     keep: Keep,
 }
@@ -140,6 +143,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
         external_id: args.external_id,
         labels: args.labels.into_iter().collect(),
         server: args.server,
+        dedicated: args.dedicated,
     };
     let reply = session.client()?.tenant_create(&tenant).await?;
     let created = &reply.value;
@@ -152,6 +156,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
     let connection = database.connection_string.as_deref().unwrap_or_default();
     let client = match database.engine.as_str() {
         "MySQL" => "a MySQL client",
+        "Redis" => "redis-cli",
         _ => "psql",
     };
     let text = format!(
@@ -217,6 +222,7 @@ fn database_text(database: &TenantDatabase) -> String {
         ("blueprint", &database.blueprint),
         ("version", &database.version),
         ("server", &database.server),
+        ("prefix", database.prefix.as_deref().unwrap_or_default()),
         (
             "schema changes",
             if database.allow_ddl { "allowed" } else { "" },

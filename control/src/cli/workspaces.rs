@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::credentials::Keep;
 use super::error::Error;
+use super::settings::SettingsArgs;
 use super::{ListArgs, Session, credentials, print};
 use crate::client::requests::WorkspaceCreate;
 use crate::client::types::{Diff, PendingStatement, Workspace};
@@ -24,6 +25,8 @@ pub(super) enum Command {
         /// Its name
         workspace: String,
     },
+    /// Show the settings of a Redis workspace, or change some, which makes the next version
+    Settings(SettingsArgs),
     /// Drop a workspace with its database and its blueprint
     Delete {
         /// Its name
@@ -39,7 +42,7 @@ pub(super) struct CreateArgs {
     /// Its name, and the name of its blueprint
     #[arg(long)]
     name: String,
-    /// The database engine: PostgreSQL or MySQL (which MariaDB is, too)
+    /// The database engine: PostgreSQL, MySQL (which MariaDB is, too) or Redis (Valkey)
     #[arg(long, value_name = "ENGINE")]
     database: String,
     /// The server to put it on, by id or name; chosen for you if left out. Tenants go to servers of
@@ -59,6 +62,7 @@ impl Command {
             Self::List(_) => "Listing workspaces".to_owned(),
             Self::Get { workspace } => format!("Showing workspace '{workspace}'"),
             Self::Diff { workspace } => format!("Comparing workspace '{workspace}'"),
+            Self::Settings(args) => format!("Settings of workspace '{}'", args.workspace),
             Self::Delete { workspace, .. } => format!("Deleting workspace '{workspace}'"),
         }
     }
@@ -87,6 +91,7 @@ impl Command {
                 let quiet: Vec<&str> = quiet.iter().map(String::as_str).collect();
                 session.print(&reply.body, &quiet, &diff_text(&reply.value))
             }
+            Self::Settings(args) => args.run(session).await,
             Self::Delete { workspace, yes } => delete(&workspace, yes, session).await,
         }
     }
@@ -101,8 +106,12 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
     let reply = session.client()?.workspace_create(&wanted).await?;
     let workspace = &reply.value;
     let connection = workspace.connection_string.as_deref().unwrap_or_default();
+    let next = match workspace.engine.as_str() {
+        "Redis" => "open redis-cli on it",
+        _ => "design the schema",
+    };
     let text = format!(
-        "✓ Workspace '{}' created\n\n{}\n  → design the schema: tdb connect {}\n",
+        "✓ Workspace '{}' created\n\n{}\n  → {next}: tdb connect {}\n",
         workspace.name,
         text(workspace),
         workspace.database
@@ -141,6 +150,7 @@ fn text(workspace: &Workspace) -> String {
         ("blueprint", &workspace.blueprint),
         ("version", &workspace.version),
         ("server", &workspace.server),
+        ("prefix", workspace.prefix.as_deref().unwrap_or_default()),
         ("status", &workspace.status),
         ("reason", &workspace.reason),
         ("created", &print::time(&workspace.created_at)),

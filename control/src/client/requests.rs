@@ -10,7 +10,7 @@ pub struct ServerAdd {
     /// Name to speak of it by; the service makes one up if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `PostgreSQL` or `MySQL`.
+    /// `PostgreSQL`, `MySQL` or `Redis`.
     pub engine: String,
     /// `host:port`.
     pub address: String,
@@ -21,6 +21,9 @@ pub struct ServerAdd {
     /// `disable`, `require` or `verify-full`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<String>,
+    /// `dedicated` for a Redis server that one tenant gets whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<String>,
     /// Words to find it by.
     #[serde(skip_serializing_if = "Labels::is_empty")]
     pub labels: Labels,
@@ -34,7 +37,7 @@ pub struct ServerAdd {
 pub struct WorkspaceCreate {
     /// Its name.
     pub name: String,
-    /// `PostgreSQL` or `MySQL`.
+    /// `PostgreSQL`, `MySQL` or `Redis`.
     pub engine: String,
     /// The server to put it on; the service chooses if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,6 +69,9 @@ pub struct TenantCreate {
     /// The server to put it on; the service chooses if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
+    /// Whether it gets a server of its own. Redis only.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dedicated: bool,
 }
 
 /// A deployment to start.

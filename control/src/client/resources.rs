@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::requests::{DeploymentCreate, ServerAdd, TenantCreate, WorkspaceCreate};
 use super::types::{
     ApiKey, ApiKeyIssued, Blueprint, BlueprintVersion, CredentialRotated, Deployment, Diff, Proxy,
-    Server, Tenant, Workspace,
+    Server, Settings, Tenant, Workspace,
 };
 use super::{Call, Client, Error, PAGE_ITEMS_MAX, Paging, Reply};
 
@@ -59,6 +59,21 @@ impl Client {
     /// The statements that some tenant lacks.
     pub async fn workspace_diff(&self, name: &str) -> Result<Reply<Diff>, Error> {
         self.get(&["workspaces", name, "diff"]).await
+    }
+
+    /// The settings of a Redis workspace.
+    pub async fn settings_fetch(&self, workspace: &str) -> Result<Reply<Settings>, Error> {
+        self.get(&["workspaces", workspace, "settings"]).await
+    }
+
+    /// Sets all settings of a Redis workspace.
+    pub async fn settings_set(
+        &self,
+        workspace: &str,
+        settings: &Settings,
+    ) -> Result<Reply<Settings>, Error> {
+        let path = ["workspaces", workspace, "settings"];
+        self.put(&path, body(settings)?).await
     }
 
     /// Drops a workspace, its database and its blueprint.

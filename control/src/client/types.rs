@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use crate::provision::{Column, Definition, Table};
@@ -29,7 +29,7 @@ pub struct Server {
     pub id: String,
     /// The name it goes by.
     pub name: Option<String>,
-    /// `PostgreSQL` or `MySQL`.
+    /// `PostgreSQL`, `MySQL` or `Redis`.
     pub engine: String,
     /// `host:port`.
     pub address: String,
@@ -55,7 +55,7 @@ pub struct Server {
 pub struct Workspace {
     /// Its name, and the name of its blueprint.
     pub name: String,
-    /// `PostgreSQL` or `MySQL`.
+    /// `PostgreSQL`, `MySQL` or `Redis`.
     pub engine: String,
     /// `{name}_dev`.
     pub database: String,
@@ -65,6 +65,8 @@ pub struct Workspace {
     pub version: String,
     /// The server that has it.
     pub server: String,
+    /// What its keys begin with on the server. Redis only.
+    pub prefix: Option<String>,
     /// `creating`, `active`, `deleting` or `failed`.
     pub status: String,
     /// Why it failed.
@@ -77,6 +79,31 @@ pub struct Workspace {
     pub behind: Vec<String>,
     /// RFC 3339.
     pub created_at: String,
+}
+
+/// The settings of a Redis workspace. What the service knows besides them is not sent back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Settings {
+    /// The version that these are.
+    #[serde(skip_serializing)]
+    pub version: String,
+    /// Most keys.
+    pub keys_max: Option<u64>,
+    /// Most bytes of keys and values.
+    pub memory_bytes_max: Option<u64>,
+    /// Most bytes of one argument.
+    pub value_bytes_max: Option<u64>,
+    /// Rules of which commands there are.
+    pub commands: Vec<String>,
+    /// `session` or `transaction`.
+    pub pool_mode: String,
+    /// Whether every live proxy knows them.
+    #[serde(skip_serializing)]
+    pub routed: Option<bool>,
+    /// Proxies that do not know them yet.
+    #[serde(skip_serializing)]
+    pub behind: Vec<String>,
 }
 
 /// What some tenant of the blueprint lacks.
@@ -109,7 +136,7 @@ pub struct PendingStatement {
 pub struct Blueprint {
     /// Its name.
     pub name: String,
-    /// `PostgreSQL` or `MySQL`.
+    /// `PostgreSQL`, `MySQL` or `Redis`.
     pub engine: String,
     /// The workspace's database.
     pub database: String,
@@ -179,7 +206,7 @@ pub struct Tenant {
 pub struct TenantDatabase {
     /// The blueprint it was made from.
     pub blueprint: String,
-    /// `PostgreSQL` or `MySQL`.
+    /// `PostgreSQL`, `MySQL` or `Redis`.
     pub engine: String,
     /// `{blueprint}__{tenant}`.
     pub database: String,
@@ -187,6 +214,8 @@ pub struct TenantDatabase {
     pub version: String,
     /// The server that has it.
     pub server: String,
+    /// What its keys begin with on the server. Redis only.
+    pub prefix: Option<String>,
     /// Why it failed.
     pub reason: String,
     /// Whether its login may change the schema.

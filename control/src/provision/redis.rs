@@ -12,6 +12,7 @@
 //! - [`register`]: may this server be used?
 //! - [`accounts`]: the accounts of databases, and the mark by which their loss is noticed.
 //! - [`keys`]: removing what a database leaves.
+//! - [`verbs`]: what a [`super::Provisioner`] is asked for all this.
 
 mod accounts;
 mod acl;
@@ -19,6 +20,7 @@ mod catalog;
 mod connect;
 mod keys;
 mod register;
+mod verbs;
 
 pub(super) use self::connect::Redis;
 use super::{Applied, Apply, Error, Failure, Fingerprint, Found, Table, TenantSpec};

@@ -187,18 +187,24 @@ pub(super) fn info_value<'a>(info: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| line.trim_end().strip_prefix(name)?.strip_prefix(':'))
 }
 
-/// Our word for what the crate reports.
+/// Our word for what the crate reports; of several commands, the first one's.
 fn error_of(addr: &str, error: &RedisError) -> Error {
-    match error.kind() {
-        ErrorKind::Io | ErrorKind::Parse | ErrorKind::Server(ServerErrorKind::BusyLoading) => {
-            unreachable(addr, &error.to_string())
-        }
-        _ => Error::Server {
-            sqlstate: error.code().unwrap_or_default().to_owned(),
-            message: match (error.code(), error.detail()) {
-                (Some(code), Some(detail)) => format!("{code} {detail}"),
-                _ => error.to_string(),
-            },
+    if let ErrorKind::Io | ErrorKind::Parse | ErrorKind::Server(ServerErrorKind::BusyLoading) =
+        error.kind()
+    {
+        return unreachable(addr, &error.to_string());
+    }
+    let failures = error.clone().into_server_errors();
+    let first = failures.as_deref().and_then(|failures| failures.first());
+    let (code, detail) = match first {
+        Some((_, first)) => (Some(first.code()), first.details()),
+        None => (error.code(), error.detail()),
+    };
+    Error::Server {
+        sqlstate: code.unwrap_or_default().to_owned(),
+        message: match (code, detail) {
+            (Some(code), Some(detail)) => format!("{code} {detail}"),
+            _ => error.to_string(),
         },
     }
 }

@@ -175,6 +175,7 @@ async fn scripts_see_no_more_than_their_caller(server: Server) {
             "ermission",
             "can't run",
             "not allowed from script",
+            "can't publish",
             "can't access",
             "NOPERM",
         ];
