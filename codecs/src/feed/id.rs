@@ -104,8 +104,9 @@ pub fn tenant_database(blueprint: &str, tenant: &str) -> String {
     format!("{blueprint}__{tenant}")
 }
 
-/// Name of the second account of a Redis database that shares its server: it can walk over the names
-/// of the server's keys and channels, and reach none of them. The `:` is in no database's name.
+/// Name of the second account of a Redis database that shares its server: it can walk over the
+/// names of the server's keys and channels, and reach none of them. The `:` is in no database's
+/// name.
 #[must_use]
 pub fn walk_user(database: &str) -> String {
     format!("{database}:walk")
