@@ -47,6 +47,9 @@ const SHARED_WITHOUT: &[&str] = &[
 /// engine is over keys of everybody.
 const SHARED_WITHOUT_CATEGORIES: &[&str] = &["search"];
 
+/// The category of what is the administrator's alone.
+const ADMIN: &str = "admin";
+
 /// Held by key rules although their category, or their whole, is taken away. SORT is dangerous
 /// because it is slow; it is refused BY and GET by Redis 7.0 already, unless all keys may be read
 /// (`sortCommandGeneric` in `src/sort.c`).
@@ -169,10 +172,23 @@ pub(super) fn refused(rule: &str, catalog: &Catalog) -> Option<String> {
     let Some(name) = name else {
         return Some(format!("\"{rule}\" begins with neither + nor -"));
     };
-    if let Some(category) = name.strip_prefix('@') {
-        return (!catalog.has_category(category))
-            .then(|| format!("the server has no category of commands \"@{category}\""));
+    let category = name.strip_prefix('@');
+    match category {
+        Some(category) if !catalog.has_category(category) => {
+            return Some(format!(
+                "the server has no category of commands \"@{category}\""
+            ));
+        }
+        None if !(name.bytes().all(plain) && catalog.has(name)) => {
+            return Some(format!("the server has no command \"{name}\""));
+        }
+        _ => {}
     }
-    let known = name.bytes().all(plain) && catalog.has(name);
-    (!known).then(|| format!("the server has no command \"{name}\""))
+    // It would give nothing; whoever wrote it thinks that it does.
+    let administers = match category {
+        Some(category) => category == ADMIN,
+        None => catalog.is_administration(name),
+    };
+    (rule.starts_with('+') && administers)
+        .then(|| format!("\"{rule}\": the server's administration is nobody's but control's"))
 }

@@ -84,6 +84,19 @@ impl Catalog {
                 .is_some_and(|known| known.categories.iter().any(|of| of == category))
     }
 
+    /// Whether the command, or all that it has parts of, is the administrator's. HELP is not, of
+    /// whatever it is.
+    pub(super) fn is_administration(&self, command: &str) -> bool {
+        let parts = format!("{command}|");
+        let mut parts = self
+            .commands
+            .keys()
+            .filter(|name| name.starts_with(&parts) && !name.ends_with("|help"))
+            .peekable();
+        let whole = parts.peek().is_none();
+        self.is_in(command, "admin") || (!whole && parts.all(|part| self.is_in(part, "admin")))
+    }
+
     /// Commands of modules that name no key. Parts of commands are left to their whole.
     pub(super) fn past_keys(&self) -> impl Iterator<Item = &str> {
         self.commands

@@ -67,8 +67,8 @@ impl Provisioner {
         redis(self)?.mark().await
     }
 
-    /// Notes on the server whose accounts it has. To be done when all of them are there, said in that
-    /// run of the server.
+    /// Notes on the server whose accounts it has. To be done when all of them are there, said in
+    /// that run of the server.
     ///
     /// # Errors
     ///

@@ -287,6 +287,9 @@ async fn the_rules_of_a_blueprint_take_away_and_never_give(server: Server) {
         ("~*", "begins with neither"),
         ("+GET", "no command"),
         (">x", "begins with neither"),
+        ("+@admin", "administration"),
+        ("+config", "administration"),
+        ("+client|list", "administration"),
     ] {
         let refused = provisioner.rules_refused(&[rule.to_owned()]).await.unwrap();
         assert!(refused.is_some_and(|text| text.contains(wrong)), "{rule}");
