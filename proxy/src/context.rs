@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::auth::Mock;
 use crate::auth::rsa::{Rsa, RsaError};
 use crate::back::mysql::secret::Secrets;
+use crate::back::redis::tables::Tables;
 use crate::back::{mysql, postgres, redis};
 use crate::cancel::{CancelKeys, ConnectionIds};
 use crate::config::Config;
@@ -12,6 +13,7 @@ use crate::ddl::Captures;
 use crate::ddl::journal::Journal;
 use crate::ddl::redeliver::Undelivered;
 use crate::drain::Drain;
+use crate::front::redis::ClientIds;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::pool::Budgets;
@@ -39,6 +41,10 @@ pub struct Context {
     pub(crate) secrets: Secrets,
     /// What MySQL clients without TLS seal their passwords with.
     pub(crate) rsa: Rsa,
+    /// What Redis servers say of their commands.
+    pub(crate) tables: Tables,
+    /// The ids of Redis clients of this process.
+    pub(crate) client_ids: ClientIds,
     /// The record of DDL that is about to be forwarded; `None` without a data directory.
     pub(crate) record: Option<Record>,
     /// How many server connections there may be, for each database.
@@ -88,6 +94,8 @@ impl Context {
             connection_ids: ConnectionIds::default(),
             secrets: Secrets::default(),
             rsa,
+            tables: Tables::default(),
+            client_ids: ClientIds::default(),
             record,
             budgets: EngineBudgets {
                 postgres: Arc::new(Budgets::new(&config)),

@@ -2,9 +2,11 @@
 //!
 //! - [`server`], [`client`]: over loopback, with a whole core between them.
 //! - [`mysql`]: the same for MariaDB.
+//! - [`redis`]: a Redis server; its clients are sockets.
 
 pub(crate) mod client;
 pub(crate) mod mysql;
+pub(crate) mod redis;
 pub(crate) mod server;
 
 use std::net::SocketAddr;
@@ -135,14 +137,15 @@ pub(crate) async fn proxy(core: &Rc<Core>) -> SocketAddr {
 
 /// The same behind a listener, with all the limits that a client meets there.
 pub(crate) fn listen(core: &Rc<Core>) -> SocketAddr {
+    listen_at(core, Door::Postgres)
+}
+
+/// The same for another protocol.
+pub(crate) fn listen_at(core: &Rc<Core>, door: Door) -> SocketAddr {
     let (addr, listeners) = listener::bind(([127, 0, 0, 1], 0).into(), 1).unwrap();
     for listener in listeners {
         let core = Rc::clone(core);
-        spawn_local(async move {
-            listener::serve(core, Door::Postgres, listener)
-                .await
-                .unwrap()
-        });
+        spawn_local(async move { listener::serve(core, door, listener).await.unwrap() });
     }
     addr
 }

@@ -1,5 +1,6 @@
 //! The client side: one module for each protocol that clients speak, and what they share.
 
+mod admit;
 pub mod mysql;
 pub mod postgres;
 pub mod redis;

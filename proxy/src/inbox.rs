@@ -9,6 +9,7 @@ use tenantsdb_codecs::mysql;
 use tenantsdb_codecs::mysql::frame as packets;
 use tenantsdb_codecs::postgres;
 use tenantsdb_codecs::postgres::frame::{Frame, frame};
+use tenantsdb_codecs::redis;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// How much is read at once. A login's messages have some hundreds of bytes.
@@ -36,6 +37,12 @@ impl From<postgres::Error> for Error {
 
 impl From<mysql::Error> for Error<mysql::Error> {
     fn from(error: mysql::Error) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl From<redis::Error> for Error<redis::Error> {
+    fn from(error: redis::Error) -> Self {
         Self::Protocol(error)
     }
 }

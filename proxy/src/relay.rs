@@ -2,7 +2,8 @@
 //!
 //! - [`lane`]: one direction.
 //! - [`gate`]: what a protocol has to say about the bytes.
-//! - [`mysql`], [`postgres`]: what each does say: what is learnt from messages, what is held.
+//! - [`mysql`], [`postgres`], [`redis`]: what each does say: what is learnt from messages, what is
+//!   held.
 //! - [`scratch`]: the core's buffers.
 //!
 //! Both lanes are polled by one task with one waker and neither waits for the other, so that a
@@ -12,6 +13,7 @@ pub(crate) mod gate;
 pub(crate) mod lane;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
+pub(crate) mod redis;
 pub(crate) mod scratch;
 
 use std::fmt;

@@ -41,7 +41,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::Status;
 use tenantsdb_codecs::mysql::Flavour;
 use tenantsdb_codecs::mysql::auth::{encode_more_data, sha2};
 use tenantsdb_codecs::mysql::code::Code;
@@ -56,7 +55,8 @@ use crate::back::mysql::Connection;
 use crate::cancel::mysql::{ConnectionIds, Registration};
 use crate::context::Context;
 use crate::core::Core;
-use crate::front::{FULL_TIMEOUT, close_with, gone, has_begun, report};
+use crate::front::admit::{NoSeat, Shut, admit, seat};
+use crate::front::{FULL_TIMEOUT, close_with, gone, report};
 use crate::limits::{DatabasePermit, Full, HandshakePermit, SourcePermit};
 use crate::metrics::Login as LoginOutcome;
 use crate::pool::{self, Pooled, Reserved, reserve};
@@ -201,13 +201,13 @@ async fn enter(
     source: SourcePermit,
     (flavour, peer): (Flavour, SocketAddr),
 ) -> Option<(Greeted<TcpStream>, HandshakePermit)> {
-    if !has_begun(context, greeted.transport()).await {
-        refuse::note(context, &Refusal::TooSlow);
-        return None;
-    }
-    match context.limits.handshake(source) {
+    match seat(context, greeted.transport(), source).await {
         Ok(place) => Some((greeted, place)),
-        Err(_source) => {
+        Err(NoSeat::Silent) => {
+            refuse::note(context, &Refusal::TooSlow);
+            None
+        }
+        Err(NoSeat::Full) => {
             let refusal = Refusal::Full(Full::Handshakes);
             refuse::note(context, &refusal);
             let mut client = greeted.into_client();
@@ -231,7 +231,8 @@ async fn begin(
     drop(place);
     // COM_CHANGE_USER may be proved with it again.
     startup.nonce = proved.nonce;
-    let place = admit(context, &proved, startup)?;
+    let shut = |shut| shut_out(&proved.route, startup, shut);
+    let place = admit(context, &proved.route).map_err(shut)?;
     let (pooled, asked) = checkout(core, client, &proved, startup).await?;
     if is_fast(&proved.proof, asked) {
         encode_more_data(&[sha2::FAST_OK], &mut client.sequence, &mut client.out);
@@ -275,22 +276,17 @@ async fn checkout(
     }
 }
 
-/// Whether a client that has proved who it is may come in now.
-fn admit(context: &Context, proved: &Proved, startup: &Startup) -> Result<DatabasePermit, Refusal> {
-    let route = &proved.route;
-    if context.drain.is_draining() {
-        return Err(Refusal::Draining);
-    }
-    if route.status == Status::Suspended {
-        return Err(Refusal::Suspended {
+/// Why a client that has proved who it is does not come in.
+fn shut_out(route: &Route, startup: &Startup, shut: Shut) -> Refusal {
+    let database = route.database.clone();
+    match shut {
+        Shut::Draining => Refusal::Draining,
+        Shut::Suspended => Refusal::Suspended {
             user: startup.user.clone(),
-            database: route.database.clone(),
-        });
+            database,
+        },
+        Shut::Full => Refusal::DatabaseFull { database },
     }
-    let place = context.limits.database(route);
-    place.ok_or_else(|| Refusal::DatabaseFull {
-        database: route.database.clone(),
-    })
 }
 
 /// From the OK to the end of both connections, or of one.

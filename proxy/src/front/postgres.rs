@@ -36,7 +36,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::{Kind, Status};
+use tenantsdb_codecs::feed::route::Kind;
 use tenantsdb_codecs::postgres;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -48,7 +48,8 @@ use crate::cancel::postgres::Registration;
 use crate::context::Context;
 use crate::core::Core;
 use crate::ddl::session::{Author, Inspect};
-use crate::front::{FULL_TIMEOUT, gone, has_begun, report};
+use crate::front::admit::{NoSeat, Shut, admit, seat};
+use crate::front::{FULL_TIMEOUT, gone, report};
 use crate::limits::{DatabasePermit, Full, HandshakePermit, SourcePermit};
 use crate::metrics::Login as LoginOutcome;
 use crate::pool::{self, Pooled};
@@ -124,13 +125,13 @@ async fn place(
     stream: TcpStream,
     source: SourcePermit,
 ) -> Option<(TcpStream, HandshakePermit)> {
-    if !has_begun(context, &stream).await {
-        refuse::note(context, &Refusal::TooSlow);
-        return None;
-    }
-    match context.limits.handshake(source) {
+    match seat(context, &stream, source).await {
         Ok(place) => Some((stream, place)),
-        Err(_source) => {
+        Err(NoSeat::Silent) => {
+            refuse::note(context, &Refusal::TooSlow);
+            None
+        }
+        Err(NoSeat::Full) => {
             refuse_full(context, stream, Full::Handshakes).await;
             None
         }
@@ -198,7 +199,7 @@ async fn begin(
         .await
         .map_err(|_| Refusal::TooSlow)??;
     drop(place);
-    let place = admit(context, &proved.route)?;
+    let place = admit(context, &proved.route).map_err(|shut| shut_out(&proved.route, shut))?;
     let opener = Opener::new(context, &proved, startup);
     let refused = |error| Refusal::Checkout {
         database: startup.database.clone(),
@@ -229,20 +230,14 @@ async fn begin(
     Ok((proved, pooled, key, place))
 }
 
-/// Whether a client that has proved who it is may come in now.
-fn admit(context: &Context, route: &Route) -> Result<DatabasePermit, Refusal> {
-    if context.drain.is_draining() {
-        return Err(Refusal::Draining);
+/// Why a client that has proved who it is does not come in.
+fn shut_out(route: &Route, shut: Shut) -> Refusal {
+    let database = route.database.clone();
+    match shut {
+        Shut::Draining => Refusal::Draining,
+        Shut::Suspended => Refusal::Suspended { database },
+        Shut::Full => Refusal::DatabaseFull { database },
     }
-    if route.status == Status::Suspended {
-        return Err(Refusal::Suspended {
-            database: route.database.clone(),
-        });
-    }
-    let place = context.limits.database(route);
-    place.ok_or_else(|| Refusal::DatabaseFull {
-        database: route.database.clone(),
-    })
 }
 
 /// From the first ReadyForQuery to the end of both connections, or of one.

@@ -110,6 +110,19 @@ impl Acceptor {
         begun(&self.nameless, stream, first).await
     }
 
+    /// TLS from the first byte, of which nothing has been read, for protocols without a name in
+    /// it. Not cancel safe: the stream is lost. No deadline of its own.
+    ///
+    /// # Errors
+    ///
+    /// The handshake failed.
+    pub async fn nameless<S>(&self, stream: S) -> io::Result<TlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        begun(&self.nameless, stream, &[]).await
+    }
+
     /// What `tls-server-end-point` channel binding binds to on this side.
     #[must_use]
     pub const fn end_point(&self) -> &EndPoint {

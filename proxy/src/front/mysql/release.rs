@@ -1,22 +1,16 @@
 //! The end of a session, as its server connection sees it.
 
-use std::time::Duration;
-
 use tokio::time::timeout;
 use tracing::{debug, warn};
 
 use super::Ended;
-use crate::back::mysql::{Connection, Error, login};
+use crate::back::mysql::{Connection, login};
 use crate::cancel::mysql::Registration;
 use crate::core::Core;
-use crate::metrics::Outcome;
+use crate::front::admit::{RELEASE_TIMEOUT, give_back};
 use crate::pool::Pooled;
 use crate::relay::End;
 use crate::route::Route;
-
-/// How long the server may take to confirm the reset, and to act on the killing of what a client
-/// left behind.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Gives the connection back if nothing is under way on it and the server confirms that nothing of
 /// the session is left; in any doubt closes it. What a client that has gone left running is killed.
@@ -28,7 +22,7 @@ const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) async fn release(
     core: &Core,
     route: &Route,
-    mut pooled: Pooled<Connection>,
+    pooled: Pooled<Connection>,
     registration: Registration,
     ended: &Ended,
 ) {
@@ -45,20 +39,9 @@ pub(super) async fn release(
         End::Goodbye | End::ClientGone(_) | End::ClientBroken(_)
     );
     // A KILL that comes late must not hit the next client.
-    if !reusable || !registration.close().await || core.context.drain.is_draining() {
-        return;
-    }
-    let reset = timeout(RELEASE_TIMEOUT, pooled.connection.reset()).await;
-    let reset = reset.unwrap_or(Err(Error::TimedOut));
-    let outcome = if reset.is_ok() {
-        Outcome::Ok
-    } else {
-        Outcome::Failed
-    };
-    core.context.metrics.resets.increment(outcome);
-    match reset {
-        Ok(()) => core.mysql.put_back(pooled),
-        Err(error) => debug!(%error, "server connection not reset; closed"),
+    if reusable && registration.close().await {
+        let reset = async |connection: &mut Connection| connection.reset().await;
+        give_back(&core.context, &core.mysql, pooled, reset).await;
     }
 }
 

@@ -1,3 +1,4 @@
+use tenantsdb_codecs::feed::route::Status;
 use tenantsdb_codecs::mysql::client::{Command, encode_command};
 use tenantsdb_codecs::mysql::flags::Capabilities;
 

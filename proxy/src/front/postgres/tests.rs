@@ -4,6 +4,8 @@ use tenantsdb_codecs::postgres::client::encode_query;
 use tenantsdb_codecs::postgres::startup::encode_cancel;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use tenantsdb_codecs::feed::route::Status;
+
 use super::*;
 use crate::config::Config;
 use crate::fake::{self, DATABASE, Mood, PASSWORD, Server, connect, connect_as, until};
