@@ -14,11 +14,13 @@ use crate::ddl::journal::Journal;
 use crate::ddl::redeliver::Undelivered;
 use crate::drain::Drain;
 use crate::front::redis::ClientIds;
+use crate::front::redis::registry::Tenants;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::pool::Budgets;
 use crate::route::Routes;
 use crate::tls::Tls;
+use crate::walk::Walks;
 
 /// The process's shared parts; one, behind an [`Arc`]. All of it is read-mostly, or sharded.
 #[derive(Debug)]
@@ -43,6 +45,14 @@ pub struct Context {
     pub(crate) rsa: Rsa,
     /// What Redis servers say of their commands.
     pub(crate) tables: Tables,
+    /// The Redis clients of this process.
+    #[allow(
+        dead_code,
+        reason = "clients with a prefix come in with the next commits"
+    )]
+    pub(crate) redis_clients: Arc<Tenants>,
+    /// What is asked of Redis servers about tenants' names.
+    pub(crate) walks: Walks,
     /// The ids of Redis clients of this process.
     pub(crate) client_ids: ClientIds,
     /// The record of DDL that is about to be forwarded; `None` without a data directory.
@@ -95,6 +105,8 @@ impl Context {
             secrets: Secrets::default(),
             rsa,
             tables: Tables::default(),
+            redis_clients: Arc::default(),
+            walks: Walks::default(),
             client_ids: ClientIds::default(),
             record,
             budgets: EngineBudgets {

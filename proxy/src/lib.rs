@@ -5,7 +5,8 @@
 //! a place, [`tls`] protects it, [`route`] knows where its database lives, [`auth`] what it must
 //! prove. [`pool`] finds or makes a server connection, and a relay moves bytes until the end.
 //! [`cancel`] knows what its cancel key means, [`ddl`] takes what a workspace session changed to
-//! [`control`]. [`server`] starts and ends it all.
+//! [`control`], [`walk`] finds what a Redis tenant asks about its names. [`server`] starts and ends
+//! it all.
 
 pub mod config;
 pub mod server;
@@ -35,6 +36,7 @@ pub mod pool;
 pub mod cancel;
 pub mod ddl;
 mod relay;
+mod walk;
 
 pub mod admin;
 pub mod control;

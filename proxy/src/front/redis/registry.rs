@@ -1,0 +1,204 @@
+//! The Redis clients of this process, by database: what `CLIENT LIST`, `INFO` and `CLIENT KILL` are
+//! about, and what the sessions of one database share.
+//!
+//! Nothing is kept of a database without clients. A client sees those of its own database that are
+//! connected to the same proxy process, never another's.
+//!
+//! - [`client`]: one of them, as Redis writes it.
+//! - [`filter`]: which of them are meant.
+
+pub(crate) mod client;
+pub(crate) mod filter;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+
+use super::local::script::Scripts;
+use crate::walk::Share;
+use client::Client;
+
+/// The databases with clients, of one process.
+#[derive(Debug, Default)]
+pub(crate) struct Tenants {
+    tenants: DashMap<Box<str>, Arc<Tenant>>,
+}
+
+/// What the sessions of one database share in this process, on whichever core they are.
+#[derive(Debug, Default)]
+pub(crate) struct Tenant {
+    /// By their ids.
+    clients: Mutex<BTreeMap<i64, Arc<Client>>>,
+    /// What `SCRIPT FLUSH` has hidden.
+    pub(crate) scripts: Scripts,
+    /// What its walks may cost, and what the last one found.
+    pub(crate) walks: Share,
+}
+
+/// A client that has logged in.
+#[derive(Clone, Debug)]
+pub(crate) struct Entrance {
+    /// What CLIENT ID answers: no other client of the process has it.
+    pub(crate) id: i64,
+    /// The database.
+    pub(crate) database: Box<str>,
+    /// The name it logged in with.
+    pub(crate) user: Box<str>,
+    /// Its address.
+    pub(crate) peer: SocketAddr,
+    /// Ours, as it knows it.
+    pub(crate) local: SocketAddr,
+}
+
+/// One client's place among those of its database, from its login to its end.
+#[derive(Debug)]
+#[must_use = "the client is forgotten once this is dropped"]
+pub(crate) struct Member {
+    tenants: Arc<Tenants>,
+    database: Box<str>,
+    tenant: Arc<Tenant>,
+    client: Arc<Client>,
+}
+
+// === impl Tenants ===
+
+impl Tenants {
+    /// A client that has logged in.
+    pub(crate) fn enter(self: &Arc<Self>, entrance: Entrance) -> Member {
+        let database = entrance.database.clone();
+        let entry = self.tenants.entry(database.clone()).or_default();
+        // Inside the entry's lock: a tenant that is forgotten has no clients.
+        let client = Arc::new(Client::new(entrance));
+        entry.lock().insert(client.id, Arc::clone(&client));
+        let tenant = Arc::clone(&entry);
+        drop(entry);
+        Member {
+            tenants: Arc::clone(self),
+            database,
+            tenant,
+            client,
+        }
+    }
+
+    /// The database's clients, if it has any.
+    pub(crate) fn tenant(&self, database: &str) -> Option<Arc<Tenant>> {
+        self.tenants.get(database).map(|it| Arc::clone(&it))
+    }
+
+    /// Ends the sessions of a database that `means` says; answers how many. For the proxy itself: a
+    /// login was rotated, a route is gone.
+    pub(crate) fn end(&self, database: &str, means: impl Fn(&Client) -> bool) -> usize {
+        let Some(tenant) = self.tenant(database) else {
+            return 0;
+        };
+        let clients = tenant.clients();
+        let meant = clients.iter().filter(|client| means(client));
+        meant.map(|client| client.kill()).count()
+    }
+}
+
+// === impl Tenant ===
+
+impl Tenant {
+    /// All clients, the oldest first.
+    pub(crate) fn clients(&self) -> Vec<Arc<Client>> {
+        self.lock().values().map(Arc::clone).collect()
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Patterns that its clients are subscribed to, each client's counted: what `PUBSUB NUMPAT`
+    /// says. The server's own count is of the one pattern that each such session has there.
+    pub(crate) fn patterns(&self) -> u64 {
+        let clients = self.lock();
+        let counts = clients.values().map(|client| client.seen.patterns());
+        counts.map(u64::from).sum()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i64, Arc<Client>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl Member ===
+
+impl Member {
+    /// This client.
+    pub(crate) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    /// What it shares with the others of its database.
+    pub(crate) const fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.tenant.lock().remove(&self.client.id);
+        self.tenants
+            .tenants
+            .remove_if(&self.database, |_, tenant| tenant.lock().is_empty());
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    pub(crate) fn entrance(database: &str, port: u16) -> Entrance {
+        Entrance {
+            id: (1 << 40) + i64::from(port),
+            database: database.into(),
+            user: database.into(),
+            peer: ([192, 0, 2, 1], port).into(),
+            local: ([192, 0, 2, 9], 6380).into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_has_its_own_clients_and_leaves_nothing_behind() {
+        let tenants = Arc::<Tenants>::default();
+        let first = tenants.enter(entrance("app__acme", 1));
+        let second = tenants.enter(entrance("app__acme", 2));
+        let other = tenants.enter(entrance("app__globex", 3));
+        assert_eq!(first.tenant().len(), 2);
+        assert_eq!(other.tenant().len(), 1);
+        assert!(Arc::ptr_eq(first.tenant(), second.tenant()));
+        drop(first);
+        assert_eq!(second.tenant().len(), 1);
+        drop((second, other));
+        assert!(tenants.tenants.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_proxy_ends_sessions_of_one_database_only() {
+        let tenants = Arc::<Tenants>::default();
+        let acme = tenants.enter(entrance("app__acme", 1));
+        let globex = tenants.enter(entrance("app__globex", 2));
+        assert_eq!(tenants.end("app__acme", |_| true), 1);
+        assert_eq!(tenants.end("app__nobody", |_| true), 0);
+        acme.client().killed().await;
+        assert!(!globex.client().is_killed());
+    }
+
+    #[tokio::test]
+    async fn patterns_are_counted_over_the_clients_of_the_database() {
+        let tenants = Arc::<Tenants>::default();
+        let members = [
+            tenants.enter(entrance("app__acme", 1)),
+            tenants.enter(entrance("app__acme", 2)),
+            tenants.enter(entrance("app__globex", 3)),
+        ];
+        for (member, patterns) in members.iter().zip([2, 1, 5]) {
+            member.client().seen.subscriptions(0, patterns, 0);
+        }
+        assert_eq!(members[0].tenant().patterns(), 3);
+    }
+}
