@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 use crate::config::Config;
 use crate::context::Context;
 use crate::daemon::Daemon;
+use crate::error::Code;
 use crate::init::{Initialised, init};
 use crate::store::tests as rows;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A running control with a store of its own.
@@ -44,7 +46,7 @@ impl Running {
 
     async fn of(dir: tempfile::TempDir, issued: Initialised) -> Self {
         let config = config(&dir);
-        let daemon = Daemon::start(config).await.unwrap();
+        let daemon = started(&config).await;
         let url = format!("http://{}", daemon.address().unwrap());
         let context = Arc::clone(&daemon.context);
         let stop: CancellationToken = daemon.shutdown();
@@ -84,6 +86,19 @@ impl Running {
             .send()
             .await
             .unwrap()
+    }
+}
+
+/// A process that another test is just starting has the files of this one for a moment, the lock of
+/// a control that was stopped among them.
+async fn started(config: &Config) -> Daemon {
+    let mut attempts = 0;
+    loop {
+        match Daemon::start(config.clone()).await {
+            Err(error) if error.code() == Code::Conflict && attempts < 100 => attempts += 1,
+            other => return other.unwrap(),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

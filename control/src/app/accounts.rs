@@ -125,7 +125,8 @@ pub(crate) async fn run(context: Arc<Context>) {
         };
         match all {
             Ok(all) => {
-                // One that does not answer does not keep the others waiting.
+                // All at once: one that does not answer puts off the next look, by the time that
+                // connecting may take, and no more.
                 let looks = all.iter().map(|server| look(&context, server));
                 let looks = futures_util::future::join_all(looks).await;
                 for (server, looked) in all.iter().zip(looks) {
@@ -158,14 +159,14 @@ pub(crate) async fn look(context: &Context, server: &Server) -> Result<()> {
     let provisioner = context.provisioner(&server.id).await?;
     let mark = provisioner.mark().await?;
     match mark.of {
-        Some(of) if of == server.id => return Ok(()),
-        Some(other) => {
+        Some(of) if of == server.id && mark.fresh => return Ok(()),
+        Some(other) if other != server.id => {
             return Err(Error::conflict(format!(
                 "server \"{}\" has the accounts of another registration, {other}",
                 server.name
             )));
         }
-        None => {}
+        _ => {}
     }
     let mut after = String::new();
     let mut told = 0;
@@ -179,11 +180,24 @@ pub(crate) async fn look(context: &Context, server: &Server) -> Result<()> {
         provisioner.account_put(&page).await?;
         told += page.len();
     }
+    let strays = strays_drop(context, server).await?;
     provisioner.mark_set(&server.id, &mark.run).await?;
     tracing::info!(
         server = server.name,
         accounts = told,
+        strays,
         "the server has its accounts"
     );
     Ok(())
+}
+
+/// Removes accounts of databases that are gone, which an ACL file may have brought back.
+async fn strays_drop(context: &Context, server: &Server) -> Result<usize> {
+    let _alone = alone(context, &server.id).await;
+    let mut read = context.store.read().await?;
+    let known = namespaces::databases_on(&mut read, &server.id).await?;
+    drop(read);
+    let known = known.into_iter().collect();
+    let provisioner = context.provisioner(&server.id).await?;
+    Ok(provisioner.strays_drop(&known).await?)
 }

@@ -61,6 +61,8 @@ pub struct Facts {
 pub struct Mark {
     /// The registration whose accounts are there; `None` if they are not, or not all.
     pub of: Option<String>,
+    /// Whether they were said in this run of the server, rather than read from an ACL file.
+    pub fresh: bool,
     /// The server's run: another after each start.
     pub run: String,
 }

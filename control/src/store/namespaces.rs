@@ -75,6 +75,16 @@ pub(crate) async fn is_taken(
     Ok(row.is_some())
 }
 
+/// The databases that have a namespace on a server.
+pub(crate) async fn databases_on(conn: &mut Conn, server_id: &str) -> Result<Vec<String>> {
+    Ok(
+        sqlx::query_scalar("SELECT database FROM redis_namespaces WHERE server_id = $1")
+            .bind(server_id)
+            .fetch_all(conn)
+            .await?,
+    )
+}
+
 /// Forgets a namespace: its keys are gone.
 pub(crate) async fn delete(conn: &mut Conn, database: &str) -> Result<()> {
     sqlx::query("DELETE FROM redis_namespaces WHERE database = $1")

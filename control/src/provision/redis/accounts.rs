@@ -1,16 +1,19 @@
 //! The accounts of databases on one server, and the mark by which their loss is noticed: a server
-//! without an ACL file forgets all accounts when it is started again.
+//! without an ACL file forgets all accounts when it is started again, and one with such a file has
+//! those that were there when ACL SAVE was last run, with the passwords of that time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use redis::{Pipeline, Value};
+use tenantsdb_codecs::feed::id::{DatabaseName, walk_user};
 
 use super::acl;
 use super::connect::{Redis, Session, info_value};
 use crate::provision::types::unreachable;
 use crate::provision::{Account, Error, Mark};
 
-/// An account that is off and may do nothing. It is set when all others are there.
+/// An account that is off and may do nothing; its key pattern says whose the others are, its
+/// channel pattern in which run of the server they were said. It is set when all others are there.
 pub(super) const MARK: &str = "tenantsdb:canary";
 
 impl Redis {
@@ -68,11 +71,13 @@ impl Redis {
     /// What the mark says, and which run of the server said it.
     pub(in crate::provision) async fn mark(&self) -> Result<Mark, Error> {
         let mut admin = self.admin().await?;
+        let run = run(&mut admin).await?;
         let mark = Mark {
             of: read_mark(&mut admin).await?,
-            run: run(&mut admin).await?,
+            fresh: has_channel(&mut admin, &run).await?,
+            run,
         };
-        if mark.of.is_none() {
+        if !mark.fresh {
             // It was started again, and may be of another version.
             self.catalog_forget();
         }
@@ -89,8 +94,31 @@ impl Redis {
         // Should it be started again from here on, this session is none of the new run's.
         let mut command = redis::cmd("ACL");
         command.arg("SETUSER").arg(MARK).arg(&["reset", "off"]);
-        command.arg(format!("~{mark}"));
+        command.arg(format!("~{mark}")).arg(format!("&{of}"));
         admin.ask::<Value>(&command).await.map(|_| ())
+    }
+
+    /// Removes accounts that an ACL file brought back although their databases are gone: pairs as
+    /// [`acl::users`] makes them, of nobody whom `known` knows.
+    pub(in crate::provision) async fn strays_drop(
+        &self,
+        known: &HashSet<String>,
+    ) -> Result<usize, Error> {
+        let mut admin = self.admin().await?;
+        let users: HashSet<String> = admin.ask(redis::cmd("ACL").arg("USERS")).await?;
+        let is_stray = |name: &&String| {
+            !known.contains(*name)
+                && DatabaseName::parse(name).is_some()
+                && users.contains(&walk_user(name))
+        };
+        let strays: Vec<&String> = users.iter().filter(is_stray).collect();
+        for name in &strays {
+            let names = acl::names(name);
+            admin
+                .ask::<Value>(redis::cmd("ACL").arg("DELUSER").arg(&names))
+                .await?;
+        }
+        Ok(strays.len())
     }
 
     /// Takes the mark away: the server is no longer ours.
@@ -120,12 +148,21 @@ async fn run(admin: &mut Session) -> Result<String, Error> {
 /// What the mark says: the pattern of its keys.
 pub(super) async fn read_mark(admin: &mut Session) -> Result<Option<String>, Error> {
     let user = user(admin, MARK).await?;
-    let Some(user) = user else { return Ok(None) };
-    let keys = match user.get("keys") {
-        Some(Value::BulkString(keys)) => String::from_utf8_lossy(keys).into_owned(),
+    Ok(user.map(|user| patterns(&user, "keys").trim_start_matches('~').to_owned()))
+}
+
+/// Whether the mark was set in that run of the server: one that an ACL file brought back says
+/// nothing of accounts that were changed since the file was written.
+async fn has_channel(admin: &mut Session, run: &str) -> Result<bool, Error> {
+    let user = user(admin, MARK).await?.unwrap_or_default();
+    Ok(patterns(&user, "channels").trim_start_matches('&') == run)
+}
+
+fn patterns(user: &HashMap<String, Value>, of: &str) -> String {
+    match user.get(of) {
+        Some(Value::BulkString(patterns)) => String::from_utf8_lossy(patterns).into_owned(),
         _ => String::new(),
-    };
-    Ok(Some(keys.trim_start_matches('~').to_owned()))
+    }
 }
 
 /// What ACL GETUSER says of an account. Never ACL LIST: it stops the server for seconds where there

@@ -2,3 +2,4 @@
 
 mod isolation;
 pub(crate) mod server;
+mod tls;

@@ -1,5 +1,7 @@
 //! The verbs that only Redis servers have. Asked of another one, each is refused.
 
+use std::collections::HashSet;
+
 use crate::provision::{Account, Error, Mark, Provisioner, Server, only};
 
 impl Provisioner {
@@ -75,6 +77,15 @@ impl Provisioner {
     /// The server's; [`Error::Unreachable`] if it was started again meanwhile.
     pub async fn mark_set(&self, mark: &str, run: &str) -> Result<(), Error> {
         redis(self)?.mark_set(mark, run).await
+    }
+
+    /// Removes accounts of databases that are none of `known`, and says how many there were.
+    ///
+    /// # Errors
+    ///
+    /// The server's.
+    pub async fn strays_drop(&self, known: &HashSet<String>) -> Result<usize, Error> {
+        redis(self)?.strays_drop(known).await
     }
 
     /// Takes that back.

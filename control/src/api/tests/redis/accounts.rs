@@ -129,3 +129,43 @@ async fn servers_that_cannot_be_used_are_refused_with_the_reason() {
         "{detail}"
     );
 }
+
+/// An ACL file brings back what was when it was written: old passwords, and accounts of databases
+/// that are gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_acl_file_is_not_believed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("users.acl");
+    // The file instead of requirepass: that is the password of the tests' administrator.
+    let default = format!("user default on >{} ~* &* +@all\n", server_password());
+    std::fs::write(&file, default).unwrap();
+    let mut server = Server::redis(&["--aclfile", file.to_str().unwrap()]);
+    let control = with_server(&server).await;
+    workspace(&control, "app").await;
+    let old = tenant(&control, "acme", "app").await["connection_string"].clone();
+    let gone = tenant(&control, "gone", "app").await["connection_string"].clone();
+    let mut admin = server.admin().await;
+    let _: ::redis::Value = admin.ask("ACL SAVE").await.unwrap();
+    let path = "/v1/credentials/app__acme/rotate";
+    let new = expect(control.post(path, json!({})).await, 200).await;
+    let deleted = control.request(Method::DELETE, "/v1/tenants/gone");
+    expect(deleted.send().await.unwrap(), 202).await;
+    until("the tenant is removed", async || {
+        control.get("/v1/tenants/gone").await.status() == 404
+    })
+    .await;
+    server.restart();
+    until("the new password works", async || {
+        login(&server, &new["connection_string"]).await.is_ok()
+    })
+    .await;
+    assert!(login(&server, &old).await.is_err());
+    until("the account of nobody is gone", async || {
+        login(&server, &gone).await.is_err()
+    })
+    .await;
+}
+
+fn server_password() -> &'static str {
+    crate::provision::redis_test_server::ADMIN_PASSWORD
+}

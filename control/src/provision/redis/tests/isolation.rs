@@ -444,6 +444,7 @@ async fn an_account_is_healed_shut_and_removed(mut server: Server) {
     provisioner.mark_set("srv_1", &first.run).await.unwrap();
     let marked = provisioner.mark().await.unwrap();
     assert_eq!(marked.of.as_deref(), Some("srv_1"));
+    assert!(!first.fresh && marked.fresh);
     server.restart();
     assert_eq!(provisioner.mark().await.unwrap().of, None);
     let late = provisioner.mark_set("srv_1", &first.run).await;

@@ -2,16 +2,23 @@
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _, RedisConnectionInfo};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, FromRedisValue, IntoConnectionInfo as _,
+    RedisConnectionInfo,
+};
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route::ServerTls;
 use tenantsdb_codecs::secret::Secret;
 
 use crate::provision::{Provisioner, ServerLogin};
 
-const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
+pub(crate) const ADMIN_PASSWORD: &str = "the-admin-of-a-test-server";
+
+/// Longer than anything that the tests ask for takes.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One server, ended with the test.
 pub(crate) struct Server {
@@ -120,7 +127,10 @@ impl Server {
             .set_skip_set_lib_name();
         let info = addr.into_connection_info()?.set_redis_settings(settings);
         let client = Client::open(info)?;
-        Ok(Login(client.get_multiplexed_async_connection().await?))
+        // Filling a server takes longer than the crate waits by itself.
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(ANSWER_TIMEOUT));
+        let connection = client.get_multiplexed_async_connection_with_config(&config);
+        Ok(Login(connection.await?))
     }
 }
 
@@ -191,7 +201,7 @@ fn wait_ready(port: u16) {
     panic!("the test server does not answer");
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
 }
