@@ -30,6 +30,8 @@ pub struct Metrics {
     pub server_connects: Family<Outcome, 2>,
     /// Checkouts, by where the connection came from.
     pub checkouts: Family<Checkout, 4>,
+    /// Times that a Redis session had to keep its server connection, by why.
+    pub pinned: Family<Pin, 5>,
     /// Resets of server connections at the end of sessions.
     pub resets: Family<Outcome, 2>,
     /// Cancel requests, by whether the key was known.
@@ -133,6 +135,22 @@ label! {
         TimedOut = "timed_out",
         /// The server could not be reached, or refused.
         Failed = "failed",
+    }
+}
+
+label! {
+    /// Why a Redis session keeps its server connection.
+    Pin("reason") {
+        /// A transaction is open.
+        Multi = "multi",
+        /// Keys are watched.
+        Watch = "watch",
+        /// A command that may wait is not answered.
+        Blocking = "blocking",
+        /// It listens to channels.
+        Subscribed = "subscribed",
+        /// It is told of changed keys.
+        Tracking = "tracking",
     }
 }
 

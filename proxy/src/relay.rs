@@ -34,7 +34,7 @@ use lane::{Close, Fail, Lane};
 
 /// How long a client that has said goodbye may be waited for: its last batch is finished, as the
 /// server itself would.
-const LINGER: Duration = Duration::from_secs(10);
+pub(crate) const LINGER: Duration = Duration::from_secs(10);
 
 /// How a session ended.
 #[derive(Debug)]

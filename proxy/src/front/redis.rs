@@ -43,6 +43,7 @@ pub(crate) mod registry;
 mod release;
 mod serve;
 mod splice;
+pub(crate) mod state;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -291,7 +292,7 @@ async fn refuse(
 }
 
 /// From the answer to the login to whatever comes after.
-async fn run(core: &Core, session: &Session, mut opened: Box<Opened>) -> After {
+async fn run(core: &Rc<Core>, session: &Session, mut opened: Box<Opened>) -> After {
     info!("session begins");
     match opened.dedicated.take() {
         Some(pooled) => {

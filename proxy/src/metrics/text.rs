@@ -90,6 +90,11 @@ impl Metrics {
             &self.server_connects,
         );
         page.family(
+            "pinned",
+            "Times that a Redis session had to keep its server connection.",
+            &self.pinned,
+        );
+        page.family(
             "checkouts",
             "Checkouts of server connections.",
             &self.checkouts,
