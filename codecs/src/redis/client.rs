@@ -1,7 +1,7 @@
 //! Requests of a client: arrays of strings, and inline commands.
 //!
-//! <https://redis.io/docs/latest/develop/reference/protocol-spec/#sending-commands-to-a-redis-server>;
-//! `processMultibulkBuffer` and `processInlineBuffer` in `src/networking.c` say what a server takes.
+//! <https://redis.io/docs/latest/develop/reference/protocol-spec/>; what a server takes is in
+//! `processMultibulkBuffer` and `processInlineBuffer` of `src/networking.c`.
 //!
 //! [`Scan`] reads the request at the front of a buffer and goes on where it stopped when there is
 //! more. A request that is too long to be held is read argument by argument: the open one is where

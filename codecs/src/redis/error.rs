@@ -31,8 +31,8 @@ pub enum Error {
     /// A quote that is not closed, or is closed in the middle of an argument.
     #[error("unbalanced quotes in request")]
     Quotes,
-    /// A length, or the bytes that it announced, without the line end behind it. The server does not
-    /// look at these two bytes; what they are is not guessed here.
+    /// A length, or the bytes that it announced, without the line end behind it. The server does
+    /// not look at these two bytes; what they are is not guessed here.
     #[error("expected CRLF")]
     LineEnd,
     /// No type of a value begins with this byte, or none that may stand here.
