@@ -25,3 +25,6 @@ pub(crate) mod splice;
 mod subscribe;
 mod tracking;
 pub(crate) mod wires;
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,7 @@ use crate::core::Core;
 use crate::fault::Fault as _;
 use crate::front::{gone, report};
 use crate::inbox::Inbox;
+use crate::metrics::Direction;
 use crate::pool::Pooled;
 use crate::relay::redis::pump::{Broken, Desk, Pump, Turn};
 use crate::relay::redis::wires::Wires;
@@ -86,6 +87,7 @@ pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opene
         mut client,
         mut wires,
         state,
+        member,
         ..
     } = *live;
     client.protocol = state.protocol;
@@ -96,6 +98,9 @@ pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opene
         }
         return After::Over;
     }
+    let relayed = &core.context.metrics.relayed_bytes;
+    relayed.add(Direction::ClientToServer, wires.to_server.bytes());
+    relayed.add(Direction::ServerToClient, wires.to_client.bytes());
     client.out = rest;
     client.inbox = Inbox::of(
         wires
@@ -105,7 +110,11 @@ pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opene
             .unwrap_or_default(),
     );
     match left {
-        Left::Again(login, proved) => After::Again(client, login, proved),
+        Left::Again(login, proved) => {
+            let name = member.client().names().name;
+            client.name = (!name.is_empty()).then_some(name);
+            After::Again(client, login, proved)
+        }
         _ => {
             client.protocol = Protocol::Resp2;
             After::Reset(client)
@@ -133,14 +142,17 @@ fn begin(
     }
     member.client().seen.set_protocol(number(client.protocol));
     let redis = proved.route.redis.as_deref();
-    let rules = redis.map(|redis| Rules::read(&redis.commands));
+    let rules = redis.map_or(&[][..], |redis| &redis.commands);
+    // Rules that cannot be read allow nothing.
+    let rules = Rules::read(rules)
+        .or_else(|_| Rules::read(&["-@all".to_owned()]))
+        .expect("it is a rule");
     let early = std::mem::take(&mut client.inbox).into_unread();
     Box::new(Live {
         core,
         state: State::new(client.protocol),
         table: core.context.tables.known(&proved.route.server.id),
-        // The feed took no rules that cannot be read.
-        rules: rules.and_then(Result::ok).unwrap_or_default(),
+        rules,
         client,
         proved,
         member,
@@ -328,3 +340,6 @@ impl Live<'_> {
         Left::Over
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,6 +187,9 @@ where
             let seen = &self.desk.member.client().seen;
             seen.set_pins(pins);
             seen.set_queued(self.state.multi.map(|multi| multi.queued));
+        } else if let Some(multi) = self.state.multi {
+            let seen = &self.desk.member.client().seen;
+            seen.set_queued(Some(multi.queued));
         }
     }
 

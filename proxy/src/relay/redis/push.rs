@@ -75,7 +75,8 @@ where
             return Err(Broken::Unowed);
         };
         if matches!(message, Value::Error(_)) {
-            // It has not done what the session takes to be done.
+            // It has not done what the session takes to be done: told, and over.
+            pieces.put(frame);
             return Err(Broken::Unowed);
         }
         let parts = message.elements().ok_or(Broken::Unowed)?;

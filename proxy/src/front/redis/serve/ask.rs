@@ -14,6 +14,9 @@ use crate::front::redis::state::Replies;
 use crate::front::redis::{answer, login, refuse};
 use crate::relay::End;
 
+/// Of another login, or another version of the protocol.
+const LISTENS: &str = "ERR not while the connection is subscribed or tracking: say RESET first";
+
 impl Live<'_> {
     /// Does what the request at the front of the input asks for. Answers what comes after the
     /// session, if it ends. Not cancel safe.
@@ -117,22 +120,36 @@ impl Live<'_> {
             }
             return None;
         }
+        if self.listens() {
+            self.answer(&Answer::error(LISTENS));
+            return None;
+        }
         self.part().await;
         Some(Left::Again(login, proved))
     }
 
     /// HELLO without AUTH, or with what is known already.
     async fn hello(&mut self, hello: Hello) {
+        let switched = hello.protocol.filter(|asked| *asked != self.state.protocol);
+        if switched.is_some() && self.listens() {
+            self.answer(&Answer::error(LISTENS));
+            return;
+        }
         if let Some(name) = hello.name {
             self.member.client().rename(|names| names.name = name);
         }
-        if let Some(protocol) = hello.protocol.filter(|asked| *asked != self.state.protocol) {
+        if let Some(protocol) = switched {
             self.switch(protocol).await;
         }
         let mut words = Vec::new();
         let id = self.member.client().id;
         answer::hello(self.state.protocol, &self.proved.route, id, &mut words);
         self.answer_words(&words);
+    }
+
+    /// Whether the server may send something at any time.
+    fn listens(&self) -> bool {
+        !self.state.subscriptions.is_empty() || self.state.tracking.is_some()
     }
 
     async fn switch(&mut self, protocol: Protocol) {
