@@ -31,7 +31,6 @@ fn nothing_but_a_login_is_answered_before_one(flavour: Flavour) {
         "MULTI",
         "SUBSCRIBE a",
         "CLIENT ID",
-        "nonsense",
     ] {
         let [here, there] = [&proxy, &server].map(|address| {
             let mut session = Session::connect(address).unwrap();
