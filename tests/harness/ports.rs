@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// a port found free cannot be taken by some client between the look and the use.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
+/// Process ids that follow each other begin this far apart; more ports than a process asks for.
+const STRIDE: u32 = 1_009;
 
 /// A port of 127.0.0.1 that nobody listens on, given out once in this process.
 ///
@@ -16,8 +18,9 @@ const COUNT: u16 = 12_000;
 #[must_use]
 pub fn free() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Test processes that run side by side start at different places.
-    let start = u16::try_from(std::process::id() % u32::from(COUNT)).expect("below COUNT");
+    // Test processes that run side by side start at different places, far apart.
+    let start = std::process::id().wrapping_mul(STRIDE) % u32::from(COUNT);
+    let start = u16::try_from(start).expect("below COUNT");
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + step) % COUNT;

@@ -18,7 +18,6 @@ on_both!(
     replies_are_left_out_as_the_client_asks,
     a_reply_that_comes_late_is_its_own_clients,
     blocking_commands_wake_and_time_out,
-    a_blocked_client_may_be_unblocked,
     a_subscriber_goes_on_and_back,
     patterns_are_matched_as_by_the_server,
     invalidations_name_keys_as_the_client_does,
@@ -260,23 +259,6 @@ fn blocking_commands_wake_and_time_out(flavour: Flavour) {
     }
 }
 
-fn a_blocked_client_may_be_unblocked(flavour: Flavour) {
-    let blueprint = Blueprint::start("redis_unblock", flavour);
-    let acme = blueprint.tenant("acme");
-    let mut blocked = acme.session();
-    let id = blocked.text("CLIENT ID");
-    for (how, is_error) in [("TIMEOUT", false), ("ERROR", true)] {
-        blocked.send(&["BLPOP", "none", "0"]);
-        wait::until("the client to be unblocked", || {
-            let unblocked = acme.run(&format!("CLIENT UNBLOCK {id} {how}"));
-            (unblocked == Value::Integer(1)).then_some(())
-        });
-        let reply = blocked.read();
-        assert_eq!(reply.error().is_some(), is_error, "{reply:?}");
-        assert_eq!(blocked.text("PING"), "PONG");
-    }
-}
-
 fn a_subscriber_goes_on_and_back(flavour: Flavour) {
     let blueprint = Blueprint::start("redis_subscriber", flavour);
     let acme = blueprint.tenant("acme");
@@ -454,7 +436,7 @@ fn many_clients_share_few_server_connections(flavour: Flavour) {
         .fleet
         .settings("myapp", &json!({"pool_mode": "transaction"}));
     let acme = blueprint.tenant("acme");
-    // Five at a time.
+    // Five at a time, of 200.
     thread::scope(|scope| {
         for n in 0..5 {
             let (acme, blueprint) = (&acme, &blueprint);
@@ -478,7 +460,9 @@ fn many_clients_share_few_server_connections(flavour: Flavour) {
                         let map = matches!(client.run("HGETALL none"), Value::Map(_));
                         assert_eq!(map, protocol == Protocol::Resp3);
                     }
-                    assert!(connections(blueprint, "myapp__acme") <= 5);
+                    // On each of the proxy's two threads.
+                    let open = connections(blueprint, "myapp__acme");
+                    assert!(open <= 10, "{open} server connections");
                 }
             });
         }

@@ -48,7 +48,7 @@ fn run_drivers(login: &Login, ca: Option<&Path>, protocol: Protocol, value: &str
             failed.push(run.to_string());
         }
         // For the next driver, which expects to find nothing.
-        login.session().text("DEL user:1");
+        login.session().text("FLUSHDB");
     };
     for package in PYTHON {
         judge(python::run(
