@@ -10,6 +10,7 @@
 mod ask;
 
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
@@ -42,7 +43,7 @@ use crate::metrics::Direction;
 use crate::pool::Pooled;
 use crate::relay::redis::pump::{Broken, Desk, Pump, Turn};
 use crate::relay::redis::wires::Wires;
-use crate::relay::{End, Ended};
+use crate::relay::{End, Ended, LINGER};
 use crate::session::Session;
 use crate::stream::Stream;
 
@@ -161,6 +162,16 @@ fn begin(
     })
 }
 
+/// Completes when a client that waits is gone; with the error, if there was one. One that has only
+/// ended its own side is owed its answers, and is given some time for them. Cancel safe.
+async fn left(client: &Stream<TcpStream>) -> Option<io::Error> {
+    let error = gone(client.transport()).await;
+    if error.is_none() {
+        tokio::time::sleep(LINGER).await;
+    }
+    error
+}
+
 const fn number(protocol: Protocol) -> u8 {
     match protocol {
         Protocol::Resp2 => 2,
@@ -251,7 +262,7 @@ impl Live<'_> {
         let found = tokio::select! {
             biased;
             found = opener.checkout(self.core) => found,
-            gone = gone(self.client.stream.transport()) => return Err(End::ClientGone(gone)),
+            gone = left(&self.client.stream) => return Err(End::ClientGone(gone)),
             () = context.drain.stopping() => return Err(End::Drained),
         };
         match found {

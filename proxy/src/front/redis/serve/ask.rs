@@ -4,9 +4,8 @@ use tenantsdb_codecs::redis::client::{Bounds, Scan, Scanned};
 use tenantsdb_codecs::redis::command::{Local, Verdict, decide};
 use tenantsdb_codecs::redis::server::Protocol;
 
-use super::{Left, Live, number};
+use super::{Left, Live, left, number};
 use crate::back::redis::Connection;
-use crate::front::gone;
 use crate::front::redis::handshake::{Hello, Login, Request};
 use crate::front::redis::local::answer::Answer;
 use crate::front::redis::local::job::{self, Asking, Done};
@@ -179,7 +178,7 @@ impl Live<'_> {
         let done = tokio::select! {
             biased;
             done = job::ask(asking, local, words, session) => Ok(done),
-            gone = gone(self.client.stream.transport()) => Err(End::ClientGone(gone)),
+            gone = left(&self.client.stream) => Err(End::ClientGone(gone)),
             () = client.killed() => Err(End::ClientGone(None)),
             () = self.core.context.drain.stopping() => Err(End::Drained),
         };

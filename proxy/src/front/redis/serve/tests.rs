@@ -147,6 +147,18 @@ fn a_client_that_goes_before_its_reply_costs_the_connection() {
 }
 
 #[test]
+fn who_has_only_ended_its_own_side_gets_its_answers() {
+    fake::run(async {
+        let stage = transaction().await;
+        let mut client = stage.client("GET a\r\nGET b\r\n").await;
+        client.shutdown().await.unwrap();
+        expect(&mut client, &(got("a") + &got("b"))).await;
+        expect_end(&mut client).await;
+        until(|| stage.server.heard_by(1).len() == 5).await; // it was used again
+    });
+}
+
+#[test]
 fn half_a_reply_ends_both_connections() {
     fake::run(async {
         let stage = transaction().await;
