@@ -29,6 +29,8 @@ pub enum Verdict<'t> {
 pub struct Forward<'t> {
     /// What the server says of it; the sub-command where there is one.
     pub command: &'t Command,
+    /// The name that it goes by at the server, where the client's may do what is refused here.
+    pub sent_as: Option<&'static str>,
     /// Where its reply has keys.
     pub reply: Reply,
     /// What it does to the connection.

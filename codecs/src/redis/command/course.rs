@@ -38,6 +38,7 @@ impl Course {
         match self {
             Self::Forward(way) => Verdict::Forward(Forward {
                 command,
+                sent_as: own::sent_as(&command.name),
                 reply: way.reply,
                 effect: way.effect,
                 blocking: way.blocking,

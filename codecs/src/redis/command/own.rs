@@ -74,6 +74,15 @@ fn local(name: &str) -> Option<Local> {
     })
 }
 
+/// The form of a command that reads only: accounts of tenants do not have the other.
+pub(super) fn sent_as(name: &str) -> Option<&'static str> {
+    match name {
+        "georadius" => Some("GEORADIUS_RO"),
+        "georadiusbymember" => Some("GEORADIUSBYMEMBER_RO"),
+        _ => None,
+    }
+}
+
 fn refused(name: &str) -> Option<Refusal> {
     Some(Refusal::ServerWide(match name {
         "asking" | "readonly" | "readwrite" => return Some(Refusal::NoCluster),

@@ -37,6 +37,10 @@ const BY: Refusal = Refusal::ServerWide(
 const GET: Refusal = Refusal::ServerWide(
     "GET with a pattern reads keys that are not named; use GET #, and fetch the values with MGET",
 );
+/// Access lists of Redis 7.0 to 8.2 and of Valkey 8 look at the first STORE, the command goes by the
+/// last.
+const GEO_STORE: Refusal =
+    Refusal::ServerWide("STORE is not held by the server's access list; use GEOSEARCHSTORE");
 const DATABASE: Refusal =
     Refusal::ServerWide("a database has the number 0 only; leave DB out, or say DB 0");
 
@@ -122,6 +126,11 @@ impl Options {
         lower.copy_from_slice(word);
         lower.make_ascii_lowercase();
         let values = argc.saturating_sub(at).saturating_sub(1);
+        if matches!(self.grammar, Grammar::GeoRadius { .. })
+            && matches!(&*lower, b"store" | b"storedist")
+        {
+            return Err(GEO_STORE);
+        }
         let expect = match self.grammar {
             Grammar::Sort { stores } => sort(lower, stores),
             Grammar::GeoRadius { .. } => georadius(lower),
@@ -158,12 +167,11 @@ fn sort(word: &[u8], stores: bool) -> Option<Expect> {
     })
 }
 
-/// `georadiusGeneric` in `src/geo.c`.
+/// `georadiusGeneric` in `src/geo.c`, without what stores.
 fn georadius(word: &[u8]) -> Option<Expect> {
     Some(match word {
         b"withdist" | b"withhash" | b"withcoord" | b"any" | b"asc" | b"desc" => Expect::Word,
         b"count" => Expect::Values(1),
-        b"store" | b"storedist" => Expect::Key,
         _ => return None,
     })
 }

@@ -70,7 +70,7 @@ fn every_key_that_a_server_finds_is_found() {
             keys.sort_unstable();
             expected.sort_unstable();
             // With STORE twice the second counts. COMMAND GETKEYS tells one only, and takes the
-            // value of an option for the word; GEORADIUS itself, tried, does as is done here.
+            // value of an option for the word.
             let is_stored_twice = request.to_ascii_lowercase().matches(" store").count() > 1;
             if keys != expected && !is_stored_twice {
                 wrong.push(format!("{line}: {keys:?}"));
@@ -100,7 +100,7 @@ fn options_are_read_as_the_server_reads_them() {
         ("sort by limit get store store store", ".k....k"),
         ("sort k STORE\0x d", ".k.k"),
         ("sort_ro k limit store by alpha", ".k...."),
-        ("georadius k 1 2 3 m count store store d", ".k.......k"),
+        ("georadius k 1 2 3 m count store asc", ".k......."),
         ("xread count 1 streams a b 0 0", "....kk.."),
         ("xreadgroup group streams streams streams a >", ".....k."),
         ("copy a b db 0 replace", ".kk..."),
@@ -137,6 +137,14 @@ fn what_reaches_further_or_cannot_be_known_is_refused() {
             "NOPERM the 'copy' command: a database has the number 0",
         ),
         ("georadius k 1 2 3 m somehow store d", "ERR syntax error"),
+        (
+            "georadius k 1 2 3 m store d",
+            "NOPERM the 'georadius' command: STORE is not held",
+        ),
+        (
+            "georadiusbymember k m 3 m count 1 STOREDIST d",
+            "NOPERM the 'georadiusbymember' command: STORE is not held",
+        ),
         ("xread group g c streams a 0", "ERR syntax error"),
         ("xread count 1 block 1", "ERR syntax error"),
         ("eval body 2 a", "ERR Number of keys can't be greater"),

@@ -36,6 +36,10 @@ const SHARED_WITHOUT: &[&str] = &[
     "info",
     // Removed whole, see [`KEPT`].
     "memory",
+    // Key rules are held against the first STORE, the last is stored to: tried on Redis 7.0 and 8.2
+    // and on Valkey 8.0. The proxy sends those forms that only read.
+    "georadius",
+    "georadiusbymember",
     // Over all keys that have a label. Redis 8 has these without their module being loaded.
     "ts.mget",
     "ts.mrange",
@@ -56,7 +60,7 @@ const ADMIN: &str = "admin";
 const KEPT: &[&str] = &["sort", "sort_ro", "memory|usage"];
 
 /// What the proxy itself sends on a database's connections, whatever the blueprint takes away.
-const PROXY: &[&str] = &["ping", "echo", "discard", "unwatch"];
+const PROXY: &[&str] = &["ping", "echo", "discard", "unwatch", "memory|usage"];
 
 /// What the account that walks may do: see names.
 const WALK: &[&str] = &[

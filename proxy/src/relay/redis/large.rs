@@ -102,7 +102,7 @@ where
         let fate = match self.fate_of(whole)? {
             Ok(Fate::Drop(words)) => Fate::Drop(words),
             Ok(fate) => {
-                self.put(whole, pieces);
+                self.put(whole, None, pieces);
                 self.wires.partial = true;
                 fate
             }

@@ -135,7 +135,7 @@ where
             self.discard(pieces);
             return Next::Done;
         }
-        self.put(whole, pieces);
+        self.put(whole, forward.sent_as, pieces);
         let shape = self.shape(forward.reply, whole);
         self.expect(forward.effect, shape, blocking);
         Next::Done
@@ -168,14 +168,21 @@ where
     }
 
     /// Puts the request with the prefix at the keys that [`Self::classify`] has found.
-    pub(super) fn put(&self, whole: Whole<'_>, pieces: &mut Pieces<'_>) {
+    /// `sent_as`: under another name than the client's.
+    pub(super) fn put(
+        &self,
+        whole: Whole<'_>,
+        sent_as: Option<&'static str>,
+        pieces: &mut Pieces<'_>,
+    ) {
         let prefix = self.desk.prefix;
         if whole.scan.is_inline() {
             let mut keys = self.wires.keys.iter().peekable();
             pieces.with_text(|out| {
                 server::array(whole.argc(), out);
                 for index in 0..whole.argc() {
-                    let arg = whole.arg(index);
+                    let name = sent_as.filter(|_| index == 0);
+                    let arg = name.map_or(whole.arg(index), str::as_bytes);
                     match keys.next_if(|(key, _)| *key == index) {
                         Some((_, place)) => {
                             let (head, tail) = arg.split_at(*place);
@@ -188,6 +195,13 @@ where
             return;
         }
         let mut from = 0;
+        if let Some((name, range)) = sent_as.zip(whole.scan.range(0)) {
+            pieces.with_text(|out| {
+                server::array(whole.argc(), out);
+                server::bulk(name.as_bytes(), out);
+            });
+            from = range.end + 2;
+        }
         for (index, place) in &self.wires.keys {
             let before = index
                 .checked_sub(1)

@@ -118,7 +118,7 @@ where
             self.set(local).insert(channel.into());
             self.say(local, Some(channel), &mut words);
         }
-        self.put(whole, pieces);
+        self.put(whole, None, pieces);
         self.confirm(whole.argc() - 1, words);
     }
 

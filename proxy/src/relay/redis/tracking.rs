@@ -107,7 +107,7 @@ where
             return self.refuse(NOT_TRACKING);
         }
         self.wires.keys.clear();
-        self.put(whole, pieces);
+        self.put(whole, None, pieces);
         self.expect(Effect::None, Shape::Plain, false);
         Next::Done
     }
