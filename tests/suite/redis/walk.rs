@@ -7,7 +7,7 @@ use std::thread;
 
 use redis::{Client, ClientTlsConfig, Commands as _, Connection, PushKind, TlsCertificates};
 use tenantsdb_tests::redis::{Flavour, Login, Protocol, Server, cli};
-use tenantsdb_tests::{Run, node, paths, python, redis as harness};
+use tenantsdb_tests::{Run, node, paths, python, redis as harness, wait};
 
 use super::Blueprint;
 
@@ -108,7 +108,11 @@ fn redis_rs(login: &Login, ca: Option<&Path>, protocol: Protocol, value: &str) {
         let (sender, pushes) = std::sync::mpsc::channel();
         other.set_push_sender(sender);
         let () = other.subscribe_resp3("news").unwrap();
-        assert_eq!(db.publish::<_, _, i64>("news", value).unwrap(), 1);
+        // The driver does not wait for the confirmation.
+        wait::until("the subscriber to be there", || {
+            let heard = db.publish::<_, _, i64>("news", value).unwrap();
+            (heard == 1).then_some(())
+        });
         let () = other.get("none").map(|_: Option<String>| ()).unwrap();
         let push = pushes
             .iter()
