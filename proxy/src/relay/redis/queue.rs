@@ -59,8 +59,11 @@ pub(crate) enum Role {
     Blocking,
     /// The client gets these words instead.
     Swallow(Vec<u8>),
-    /// Tracking is as asked for, or off, if the server says yes.
-    Tracking(Option<Box<Tracking>>),
+    /// Tracking is as asked for if the server says yes, else as it was.
+    Tracking {
+        asked: Option<Box<Tracking>>,
+        before: Option<Box<Tracking>>,
+    },
 }
 
 /// The queue.

@@ -122,7 +122,9 @@ where
         };
         match reply.role {
             Role::Queued if was_ok => wires.queue.queued(reply.shape),
-            Role::Tracking(tracking) if was_ok => self.state.tracking = tracking,
+            Role::Tracking { asked, before } => {
+                self.state.tracking = if was_ok { asked } else { before };
+            }
             Role::Swallow(words) if !reply.mute => pieces.put(&words),
             _ => {}
         }

@@ -478,7 +478,7 @@ fn pushes_go_past_replies_without_their_prefix() {
             ..MAY
         });
         client
-            .write_all(b"CLIENT TRACKING ON BCAST\r\nGET a\r\n")
+            .write_all(b"CLIENT TRACKING ON BCAST\r\nGET a\r\nCLIENT GETREDIR\r\n")
             .await
             .unwrap();
         let asked = [
@@ -496,7 +496,15 @@ fn pushes_go_past_replies_without_their_prefix() {
             )
             .await
             .unwrap();
-        let told = b"+OK\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n$1\r\n1\r\n";
+        let told = b"+OK\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n$1\r\n1\r\n:0\r\n";
         expect(&mut client, told).await;
+        client
+            .write_all(b"CLIENT TRACKING ON OPTIN OPTOUT\r\nCLIENT TRACKING OFF\r\n")
+            .await
+            .unwrap();
+        server.write_all(b"-ERR both\r\n+OK\r\n").await.unwrap();
+        expect(&mut client, b"-ERR both\r\n+OK\r\n").await;
+        client.write_all(b"CLIENT GETREDIR\r\n").await.unwrap();
+        expect(&mut client, b":-1\r\n").await;
     });
 }

@@ -61,7 +61,15 @@ where
             words.extend([&b"PREFIX"[..], prefix]);
         }
         pieces.with_text(|out| server::command(&words, out));
-        self.owe_reply(Role::Tracking(on.then(|| Box::new(asked))), Shape::Plain);
+        let mut asked = on.then(|| Box::new(asked));
+        if let (Some(asked), Some(before)) = (&mut asked, &self.state.tracking)
+            && asked.bcast
+        {
+            // The server adds them to those that it has.
+            asked.prefixes.splice(0..0, before.prefixes.iter().cloned());
+        }
+        let before = std::mem::replace(&mut self.state.tracking, asked.clone());
+        self.owe_reply(Role::Tracking { asked, before }, Shape::Plain);
         Next::Done
     }
 
