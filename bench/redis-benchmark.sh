@@ -68,7 +68,7 @@ start_fleet() {
     --postgres-listen "127.0.0.1:$POSTGRES_PORT" --redis-listen "127.0.0.1:$PROXY_PORT" \
     --admin-listen "127.0.0.1:$ADMIN_PORT" --control-url "$TDB_API_URL" \
     --proxy-token-file "$DIR/proxy-token" --proxy-id bench --drain-seconds $DRAIN_SECONDS \
-    --server-connections-max $((CLIENTS + 1))
+    --redis-server-connections-max $((CLIENTS + 1))
   until_ready proxy "$BIN/tenantsdb-proxy" health --ready --admin-listen "127.0.0.1:$ADMIN_PORT"
 }
 

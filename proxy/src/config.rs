@@ -46,6 +46,8 @@ pub struct Config {
     pub handshakes_per_source_max: u32,
     /// Server connections of one database, idle ones included, unless its route says otherwise.
     pub server_connections_max: u32,
+    /// The same of one Redis database.
+    pub redis_server_connections_max: u32,
     /// From accept to the answer to a login.
     pub handshake_timeout: Duration,
     /// From a login that was proved to a server connection.

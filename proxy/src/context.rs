@@ -110,9 +110,9 @@ impl Context {
             client_ids: ClientIds::default(),
             record,
             budgets: EngineBudgets {
-                postgres: Arc::new(Budgets::new(&config)),
-                mysql: Arc::new(Budgets::new(&config)),
-                redis: Arc::new(Budgets::new(&config)),
+                postgres: Arc::new(Budgets::new(config.server_connections_max)),
+                mysql: Arc::new(Budgets::new(config.server_connections_max)),
+                redis: Arc::new(Budgets::new(config.redis_server_connections_max)),
             },
             captures,
             drain: Drain::default(),

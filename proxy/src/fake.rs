@@ -66,6 +66,7 @@ pub(crate) fn config() -> Config {
         handshakes_max: 100,
         handshakes_per_source_max: 100,
         server_connections_max: 1,
+        redis_server_connections_max: 1,
         handshake_timeout: seconds(10),
         checkout_timeout: seconds(10),
         connect_timeout: seconds(10),

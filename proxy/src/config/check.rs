@@ -73,6 +73,11 @@ pub fn check(raw: &Raw) -> Result<Config, Problems> {
             &raw.server_connections_max,
             100_000,
         ),
+        redis_server_connections_max: problems.number(
+            "--redis-server-connections-max",
+            &raw.redis_server_connections_max,
+            100_000,
+        ),
         handshake_timeout: problems.seconds("--handshake-seconds", &raw.handshake_seconds),
         checkout_timeout: problems.seconds("--checkout-seconds", &raw.checkout_seconds),
         connect_timeout: problems.seconds("--connect-seconds", &raw.connect_seconds),

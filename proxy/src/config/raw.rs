@@ -128,6 +128,13 @@ pub struct Raw {
     /// Server connections of one database, unless its route says otherwise.
     #[arg(long, env = "TENANTSDB_SERVER_CONNECTIONS_MAX", default_value = "20")]
     pub server_connections_max: String,
+    /// The same of a Redis database, whose applications keep some dozens of connections each.
+    #[arg(
+        long,
+        env = "TENANTSDB_REDIS_SERVER_CONNECTIONS_MAX",
+        default_value = "200"
+    )]
+    pub redis_server_connections_max: String,
     /// Seconds from accept to the answer to a login.
     #[arg(long, env = "TENANTSDB_HANDSHAKE_SECONDS", default_value = "10")]
     pub handshake_seconds: String,

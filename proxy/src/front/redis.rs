@@ -69,6 +69,7 @@ pub use ids::ClientIds;
 use login::Proved;
 use opener::Opener;
 use refuse::Refusal;
+use registry::Member;
 
 /// A client that is logged in, and has been told so.
 pub(crate) struct Opened {
@@ -76,6 +77,8 @@ pub(crate) struct Opened {
     pub(crate) proved: Proved,
     /// What a database that has its server to itself is served with.
     dedicated: Option<Pooled<Connection>>,
+    /// Its place among the clients of its database, if that shares its server.
+    member: Option<Member>,
     _place: DatabasePermit,
 }
 
@@ -224,14 +227,22 @@ async fn enter(
         .record("database", &*proved.route.database)
         .record("user", proved.login().user.as_ref());
     match welcome(core, &mut client, login, &proved).await {
-        Ok((dedicated, place)) => Some(Box::new(Opened {
+        Ok(welcomed) => Some(Box::new(Opened {
             client,
             proved,
-            dedicated,
-            _place: place,
+            dedicated: welcomed.dedicated,
+            member: welcomed.member,
+            _place: welcomed.place,
         })),
         Err(refusal) => refuse(context, client, &refusal).await,
     }
+}
+
+/// What a client has that was let in.
+struct Welcomed {
+    dedicated: Option<Pooled<Connection>>,
+    member: Option<Member>,
+    place: DatabasePermit,
 }
 
 async fn welcome(
@@ -239,7 +250,7 @@ async fn welcome(
     client: &mut Client<TcpStream>,
     login: Login,
     proved: &Proved,
-) -> Result<(Option<Pooled<Connection>>, DatabasePermit), Refusal> {
+) -> Result<Welcomed, Refusal> {
     let context = &core.context;
     let place = admit(context, &proved.route).map_err(|shut| shut_out(&proved.route, shut))?;
     let asked_by_hello = login.hello.is_some();
@@ -258,6 +269,11 @@ async fn welcome(
         client.id = pooled.connection.session.id;
         dedicated = Some(pooled);
     }
+    // Before it is told: whoever looks for it then finds it.
+    let member = match dedicated {
+        Some(_) => None,
+        None => Some(serve::register(context, client, proved)?),
+    };
     if asked_by_hello {
         answer::hello(client.protocol, &proved.route, client.id, &mut client.out);
     } else {
@@ -267,7 +283,11 @@ async fn welcome(
         .await
         .map_err(|_| Refusal::TooSlow)??;
     context.metrics.logins.increment(LoginOutcome::Accepted);
-    Ok((dedicated, place))
+    Ok(Welcomed {
+        dedicated,
+        member,
+        place,
+    })
 }
 
 /// Why a client that has proved who it is does not come in.

@@ -14,7 +14,6 @@ use super::key::Key;
 use super::moving::Moving;
 use super::seat::{Seat, Wanted};
 use crate::back::Link;
-use crate::config::Config;
 
 /// Clients that may wait for a connection of one database; more are refused at once.
 const WAITERS_MAX: usize = 10_000;
@@ -109,11 +108,11 @@ pub(crate) enum Acquired<C: Link> {
 // === impl Budgets ===
 
 impl<C: Link> Budgets<C> {
-    /// Without connections.
-    pub(crate) fn new(config: &Config) -> Self {
+    /// Without connections; each database may have so many unless its route says otherwise.
+    pub(crate) fn new(connections_max: u32) -> Self {
         Self {
             budgets: DashMap::new(),
-            connections_max: config.server_connections_max,
+            connections_max,
             cores: RwLock::default(),
         }
     }

@@ -11,7 +11,6 @@ mod ask;
 
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,18 +28,19 @@ use super::handshake::Login;
 use super::local::refresh::over_limit;
 use super::login::Proved;
 use super::opener::Opener;
-use super::refuse::checkout_text;
+use super::refuse::{CheckoutError, Refusal, checkout_text};
 use super::registry::{Entrance, Member};
 use super::state::State;
 use super::{After, Opened, release};
 use crate::back::redis::Connection;
 use crate::back::redis::command::Open;
+use crate::context::Context;
 use crate::core::Core;
 use crate::fault::Fault as _;
 use crate::front::{gone, report};
 use crate::inbox::Inbox;
 use crate::metrics::Direction;
-use crate::pool::Pooled;
+use crate::pool::{self, Pooled};
 use crate::relay::redis::pump::{Broken, Desk, Pump, Turn};
 use crate::relay::redis::wires::Wires;
 use crate::relay::{End, Ended, LINGER};
@@ -76,13 +76,14 @@ pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opene
     let Opened {
         client,
         proved,
+        member,
         _place,
         ..
     } = *opened;
-    let Ok(local) = client.stream.transport().local_addr() else {
-        return After::Over; // it is gone
+    let Some(member) = member else {
+        return After::Over; // who shares a server has one
     };
-    let mut live = begin(core, client, proved, local);
+    let mut live = begin(core, client, proved, member);
     let left = live.run().await;
     let Live {
         mut client,
@@ -123,25 +124,34 @@ pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opene
     }
 }
 
-/// A session that begins.
-fn begin(
-    core: &Rc<Core>,
-    mut client: Client<TcpStream>,
-    proved: Proved,
-    local: SocketAddr,
-) -> Box<Live<'_>> {
+/// Gives a client its place among those of its database.
+pub(super) fn register(
+    context: &Context,
+    client: &mut Client<TcpStream>,
+    proved: &Proved,
+) -> Result<Member, Refusal> {
     let entrance = Entrance {
         id: client.id,
         database: proved.route.database.clone(),
         user: proved.login().user.clone(),
         peer: client.peer,
-        local,
+        local: client.stream.transport().local_addr()?,
     };
-    let member = core.context.redis_clients.enter(entrance);
+    let member = context.redis_clients.enter(entrance);
     if let Some(name) = client.name.take() {
         member.client().rename(|names| names.name = name);
     }
     member.client().seen.set_protocol(number(client.protocol));
+    Ok(member)
+}
+
+/// A session that begins.
+fn begin(
+    core: &Rc<Core>,
+    mut client: Client<TcpStream>,
+    proved: Proved,
+    member: Member,
+) -> Box<Live<'_>> {
     let redis = proved.route.redis.as_deref();
     let rules = redis.map_or(&[][..], |redis| &redis.commands);
     // Rules that cannot be read allow nothing.
@@ -170,6 +180,11 @@ async fn left(client: &Stream<TcpStream>) -> Option<io::Error> {
         tokio::time::sleep(LINGER).await;
     }
     error
+}
+
+/// Whether the server does not let in who was logged in here before.
+fn is_shut_out(error: &CheckoutError) -> bool {
+    matches!(error, pool::Error::Server(error) if error.is_login_refused())
 }
 
 const fn number(protocol: Protocol) -> u8 {
@@ -284,6 +299,11 @@ impl Live<'_> {
                 let text = checkout_text(&self.proved.route.database, &error);
                 let mut words = Vec::new();
                 super::answer::error(&mut words, &text);
+                if is_shut_out(&error) {
+                    // Suspended, rotated or deleted meanwhile: no later command would fare better.
+                    self.wires.to_client.push(&words);
+                    return Err(End::ServerGone(None));
+                }
                 self.wires.refusal = Some(words);
             }
         }

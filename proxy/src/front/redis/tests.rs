@@ -30,7 +30,7 @@ const NOAUTH: &str = "-NOAUTH Authentication required.\r\n";
 async fn stage(change: impl FnOnce(&mut Config)) -> Stage {
     let (server, server_addr) = Server::start().await;
     let mut config = fake::config();
-    config.server_connections_max = 5;
+    config.redis_server_connections_max = 5;
     change(&mut config);
     let core = Core::new(fake::context(config));
     fake::put(&core.context, route(server_addr, None));
@@ -329,7 +329,7 @@ fn who_finds_no_place_is_told_in_words_that_clients_know() {
 fn a_database_whose_connections_are_all_in_use_is_waited_for() {
     fake::run(async {
         let stage = stage(|config| {
-            config.server_connections_max = 1;
+            config.redis_server_connections_max = 1;
             config.checkout_timeout = Duration::from_millis(50);
         })
         .await;
@@ -415,7 +415,7 @@ fn a_reset_that_is_not_confirmed_costs_the_connection() {
 #[test]
 fn who_looks_for_names_is_another_user_with_places_of_its_own() {
     fake::run(async {
-        let stage = stage(|config| config.server_connections_max = 1).await;
+        let stage = stage(|config| config.redis_server_connections_max = 1).await;
         let _held = checked_out(&stage, Protocol::Resp3).await;
         let proved = proved(&stage);
         let walk = Opener::walk(&stage.core.context, &proved).checkout(&stage.core);

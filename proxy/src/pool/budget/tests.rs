@@ -2,7 +2,6 @@ use tenantsdb_codecs::feed::route::{Server, ServerTls};
 
 use super::*;
 use crate::back::postgres::Connection;
-use crate::fake;
 
 type Budgets = super::Budgets<Connection>;
 type Budget = super::Budget<Connection>;
@@ -10,9 +9,7 @@ type Permit = super::Permit<Connection>;
 type Grant = super::Grant<Connection>;
 
 fn budgets(connections_max: u32) -> Budgets {
-    let mut config = fake::config();
-    config.server_connections_max = connections_max;
-    Budgets::new(&config)
+    Budgets::new(connections_max)
 }
 
 fn key() -> Arc<Key> {

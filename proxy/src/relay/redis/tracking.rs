@@ -146,7 +146,7 @@ where
         let text = |text: &str| Answer::Bulk(text.into());
         let prefixes = tracking.prefixes.iter().map(|prefix| prefix.to_vec());
         Some(Answer::Map(vec![
-            (text("flags"), Answer::strings(flags)),
+            (text("flags"), Answer::Set(flags.collect())),
             (text("redirect"), Answer::Integer(0)),
             (text("prefixes"), Answer::strings(prefixes)),
         ]))

@@ -21,6 +21,8 @@ pub(crate) enum Answer {
     Null,
     /// A list.
     Array(Vec<Self>),
+    /// Strings in no order: a list in RESP2.
+    Set(Vec<&'static str>),
     /// Pairs: a list of both in RESP2.
     Map(Vec<(Self, Self)>),
 }
@@ -67,6 +69,12 @@ impl Answer {
                 server::array(items.len(), out);
                 for item in items {
                     item.encode(protocol, out);
+                }
+            }
+            Self::Set(items) => {
+                server::set(items.len(), protocol, out);
+                for item in items {
+                    server::bulk(item.as_bytes(), out);
                 }
             }
             Self::Map(pairs) => {

@@ -236,7 +236,7 @@ pub(crate) fn check_name(name: &[u8]) -> Result<(), Unfit> {
 fn tracking_info() -> Answer {
     let text = |text: &str| Answer::Bulk(text.into());
     Answer::Map(vec![
-        (text("flags"), Answer::strings(["off"])),
+        (text("flags"), Answer::Set(vec!["off"])),
         (text("redirect"), Answer::Integer(-1)),
         (text("prefixes"), Answer::Array(Vec::new())),
     ])

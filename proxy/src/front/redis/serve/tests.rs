@@ -30,7 +30,7 @@ async fn stage(
 ) -> Stage {
     let (server, server_addr) = Server::start().await;
     let mut config = fake::config();
-    config.server_connections_max = 1;
+    config.redis_server_connections_max = 1;
     configure(&mut config);
     let core = Core::new(fake::context(config));
     let mut route = route(server_addr, Some("acme:"));

@@ -30,7 +30,7 @@ impl Stage {
         let server = Server::start(&["acme", "globex"]).await;
         let addr: SocketAddr = ([127, 0, 0, 1], server.port).into();
         let mut config = fake::config();
-        config.server_connections_max = 5;
+        config.redis_server_connections_max = 5;
         let core = Core::new(fake::context(config));
         let mut route = fake::redis::route(addr, Some("acme:"));
         route.redis = Some(Redis {
