@@ -1,5 +1,6 @@
 //! Walking the headers of results: what relaying costs for each message that passes. With MySQL
-//! that is the walk and the books of the reply, since no header says what a message is.
+//! that is the walk and the books of the reply, since no header says what a message is; with Redis
+//! it is the scan of requests, and the rewriting of replies.
 
 use std::hint::black_box;
 
@@ -9,6 +10,9 @@ use tenantsdb_codecs::mysql::flags::Capabilities;
 use tenantsdb_codecs::mysql::pipeline::{Event, Pipeline};
 use tenantsdb_codecs::postgres::frame::Walk;
 use tenantsdb_codecs::postgres::server::{CommandComplete, ReadyForQuery, TransactionStatus};
+use tenantsdb_codecs::redis;
+use tenantsdb_codecs::redis::client::{Bounds, Scan, Scanned};
+use tenantsdb_codecs::redis::reply::{Rewriter, Shape};
 
 /// The reply to a query: a RowDescription of six columns, rows, CommandComplete, ReadyForQuery.
 fn result(rows: usize, row_bytes: usize) -> Vec<u8> {
@@ -88,6 +92,47 @@ fn follow(stream: &[u8], chunk_bytes: usize) -> usize {
     results
 }
 
+/// Requests of three arguments each, the last of this length.
+fn redis_requests(requests: usize, value_bytes: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for _ in 0..requests {
+        redis::server::command(
+            &[b"SET", b"key:000000000000", &vec![b'x'; value_bytes]],
+            &mut out,
+        );
+    }
+    out
+}
+
+/// Counts the arguments of requests.
+fn scan(stream: &[u8]) -> usize {
+    let mut scan = Scan::default();
+    let (mut rest, mut args) = (stream, 0);
+    while let Ok(Scanned::Whole { bytes }) = scan.resume(rest, &Bounds::AFTER_AUTH) {
+        args += scan.len();
+        scan.reset();
+        rest = rest.get(bytes..).unwrap_or_default();
+    }
+    args
+}
+
+/// Rewrites replies that come in chunks of this size, out to a buffer; answers how many.
+fn rewrite(stream: &[u8], shape: &Shape, chunk_bytes: usize, out: &mut Vec<u8>) -> usize {
+    let mut rewriter = Rewriter::default();
+    let mut replies = 0;
+    out.clear();
+    for mut chunk in stream.chunks(chunk_bytes) {
+        while !chunk.is_empty() {
+            let mut sink = redis::sink::Copy::new(chunk, out);
+            let fed = rewriter.feed(shape, b"acme:", chunk, &mut sink);
+            let fed = fed.expect("a reply");
+            replies += usize::from(fed.done);
+            chunk = chunk.get(fed.consumed..).unwrap_or_default();
+        }
+    }
+    replies
+}
+
 const SHAPES: [(&str, usize, usize); 4] = [
     ("1_row_of_100_bytes", 1, 100),
     ("1000_rows_of_100_bytes", 1_000, 100),
@@ -127,5 +172,54 @@ fn benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(frame, benches);
+fn redis_benches(criterion: &mut Criterion) {
+    const READ_BYTES: usize = 65_536;
+    let mut group = criterion.benchmark_group("frame/redis_scan");
+    for (name, requests, value_bytes) in [
+        ("16_requests_of_3_bytes", 16, 3),
+        ("16_requests_of_1_kB", 16, 1_024),
+        ("1_request_of_1_MB", 1, 1_048_576),
+    ] {
+        let stream = redis_requests(requests, value_bytes);
+        assert_eq!(scan(&stream), 3 * requests);
+        group.throughput(Throughput::Bytes(stream.len() as u64));
+        group.bench_with_input(
+            BenchmarkId::from_parameter(name),
+            &stream,
+            |bencher, stream| bencher.iter(|| scan(black_box(stream))),
+        );
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("frame/redis_rewrite");
+    let value = |bytes: usize| {
+        let mut out = Vec::new();
+        redis::server::bulk(&vec![b'x'; bytes], &mut out);
+        out
+    };
+    let mut keys = b"*1000\r\n".to_vec();
+    keys.extend(b"$21\r\nacme:key:000000000000\r\n".repeat(1_000));
+    let popped = b"*2\r\n$6\r\nacme:q\r\n$3\r\nxxx\r\n".repeat(16);
+    for (name, shape, stream) in [
+        ("16_values_of_3_bytes", Shape::Plain, value(3).repeat(16)),
+        ("16_values_of_1_kB", Shape::Plain, value(1_024).repeat(16)),
+        ("1_value_of_1_MB", Shape::Plain, value(1_048_576)),
+        ("16_keys_with_values", Shape::FirstIsKey, popped),
+        ("1000_keys", Shape::Keys, keys),
+    ] {
+        let mut out = Vec::new();
+        assert!(rewrite(&stream, &shape, READ_BYTES, &mut out) > 0);
+        group.throughput(Throughput::Bytes(stream.len() as u64));
+        group.bench_with_input(
+            BenchmarkId::from_parameter(name),
+            &stream,
+            |bencher, stream| {
+                bencher.iter(|| rewrite(black_box(stream), &shape, READ_BYTES, &mut out));
+            },
+        );
+    }
+    group.finish();
+}
+
+criterion_group!(frame, benches, redis_benches);
 criterion_main!(frame);

@@ -77,8 +77,8 @@ pub const REDIS_BULK_BYTES_MAX: u64 = 512 * 1_048_576;
 /// Longest inline request of Redis in bytes: `PROTO_INLINE_MAX_SIZE` in `src/server.h`.
 pub const REDIS_INLINE_BYTES_MAX: usize = 65_536;
 
-/// Most aggregates of a Redis reply that are inside one another. The server nests six deep; a script
-/// may return what it likes, and Lua ends at 200 C calls.
+/// Most aggregates of a Redis reply that are inside one another. The server nests six deep; a
+/// script may return what it likes, and Lua ends at 200 C calls.
 pub const REDIS_DEPTH_MAX: usize = 128;
 
 /// Most elements of one aggregate of a Redis reply: hiredis takes no more either

@@ -29,3 +29,6 @@ pub mod table;
 pub mod value;
 
 pub use error::Error;
+
+#[cfg(test)]
+mod recording;

@@ -292,13 +292,17 @@ fn array_header(input: &[u8], bounds: &Bounds) -> Result<Option<(usize, usize)>,
     let Some(text) = line(input.get(1..).unwrap_or_default(), Error::MultibulkCount)? else {
         return Ok(None);
     };
-    let args = integer(text).ok_or(Error::MultibulkLength)?.max(0);
-    let args = usize::try_from(args)
-        .ok()
-        .filter(|args| *args <= REDIS_ARGS_MAX)
+    let args = integer(text)
+        .and_then(|args| i32::try_from(args.max(0)).ok())
+        .and_then(|args| usize::try_from(args).ok())
         .ok_or(Error::MultibulkLength)?;
     if args > bounds.args_max {
-        return Err(Error::UnauthenticatedMultibulk);
+        let is_small = bounds.args_max < REDIS_ARGS_MAX;
+        return Err(if is_small {
+            Error::UnauthenticatedMultibulk
+        } else {
+            Error::MultibulkLength
+        });
     }
     Ok(Some((args, text.len() + 3)))
 }
@@ -328,3 +332,6 @@ pub fn bulk_header(input: &[u8], bounds: &Bounds) -> Result<Option<(u64, usize)>
     }
     Ok(Some((bytes, text.len() + 3)))
 }
+
+#[cfg(test)]
+mod tests;

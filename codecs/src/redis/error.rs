@@ -23,7 +23,7 @@ pub enum Error {
     #[error("too big bulk count string")]
     BulkCount,
     /// An argument begins with another byte.
-    #[error("expected '$', got '{}'", char::from(if .0.is_ascii_graphic() { *.0 } else { b'?' }))]
+    #[error("expected '$', got '{}'", shown(*.0))]
     Dollar(u8),
     /// An inline request that does not end.
     #[error("too big inline request")]
@@ -47,4 +47,13 @@ pub enum Error {
     /// Legal, and not read here.
     #[error("unsupported {0}")]
     Unsupported(&'static str),
+}
+
+/// A byte as the server puts it into its error, as far as that is text.
+const fn shown(byte: u8) -> char {
+    match byte {
+        b'\r' | b'\n' => ' ',
+        b' '..=b'~' => byte as char,
+        _ => '?',
+    }
 }

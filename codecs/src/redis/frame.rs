@@ -178,30 +178,58 @@ pub(super) fn integer(text: &[u8]) -> Option<i64> {
     Some(number)
 }
 
-/// Appends a number in decimal.
-pub(super) fn push_integer(number: impl Into<i128>, out: &mut Vec<u8>) {
-    // Digits of the longest, -2^127.
-    let mut digits = [0_u8; 40];
-    let number: i128 = number.into();
-    let mut left = number.unsigned_abs();
-    let mut count = 0;
-    for place in &mut digits {
-        *place = b'0' + u8::try_from(left % 10).unwrap_or_default();
-        left /= 10;
-        count += 1;
-        if left == 0 {
-            break;
-        }
-    }
-    if number < 0 {
-        out.push(b'-');
-    }
-    out.extend(digits.iter().take(count).rev());
+/// A type with a number, as it is written: the head of a string or an aggregate, or a number
+/// itself.
+pub(super) struct Number {
+    bytes: [u8; HEAD_BYTES_MAX],
+    start: usize,
 }
 
-/// Appends a type with a number: the head of a string or an aggregate, or a number itself.
-pub(super) fn push_head(first: u8, number: impl Into<i128>, out: &mut Vec<u8>) {
-    out.push(first);
-    push_integer(number, out);
-    out.extend_from_slice(b"\r\n");
+impl Number {
+    /// A length.
+    pub(super) fn length(first: u8, length: u64) -> Self {
+        Self::new(first, false, length)
+    }
+
+    fn new(first: u8, is_negative: bool, magnitude: u64) -> Self {
+        let mut bytes = [0; HEAD_BYTES_MAX];
+        let mut start = HEAD_BYTES_MAX;
+        let mut left = magnitude;
+        let mut places = bytes.iter_mut().rev();
+        let mut push = |byte: u8| {
+            // There is room for the longest number.
+            if let Some(place) = places.next() {
+                *place = byte;
+                start -= 1;
+            }
+        };
+        push(b'\n');
+        push(b'\r');
+        loop {
+            push(b'0' + u8::try_from(left % 10).unwrap_or_default());
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        if is_negative {
+            push(b'-');
+        }
+        push(first);
+        Self { bytes, start }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(self.start..).unwrap_or_default()
+    }
 }
+
+/// A whole number.
+impl From<i64> for Number {
+    fn from(number: i64) -> Self {
+        Self::new(b':', number < 0, number.unsigned_abs())
+    }
+}
+
+#[cfg(test)]
+mod tests;

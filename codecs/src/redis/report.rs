@@ -68,9 +68,9 @@ impl Report<'static> {
     /// HELLO before the login, without AUTH.
     pub const HELLO_NOAUTH: Self = Self::constant(
         Word::NoAuth,
-        "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
-         AUTH <user> <pass> option can be used to authenticate the client and select the RESP \
-         protocol version at the same time",
+        "HELLO must be called with the client already authenticated, otherwise the HELLO AUTH \
+         <user> <pass> option can be used to authenticate the client and select the RESP protocol \
+         version at the same time",
     );
 
     /// Wrong password, unknown user: which of them is not said.
@@ -157,3 +157,6 @@ impl<'a> Report<'a> {
         out.extend_from_slice(b"\r\n");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@
 //! RESP2 has no type for is written as the server does to a client that speaks it
 //! (`src/networking.c`, `addReplyNull` and those below it).
 
-use super::frame::push_head;
+use super::frame::Number;
 
 /// The version of the protocol that a client speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -37,6 +37,10 @@ impl Protocol {
     }
 }
 
+fn head(first: u8, length: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(Number::length(first, length).as_bytes());
+}
+
 /// Appends a status. There is no line end in it: what is behind one is left out.
 pub fn simple(text: &str, out: &mut Vec<u8>) {
     out.push(b'+');
@@ -51,7 +55,7 @@ pub fn simple(text: &str, out: &mut Vec<u8>) {
 
 /// Appends a whole number.
 pub fn integer(number: i64, out: &mut Vec<u8>) {
-    push_head(b':', number, out);
+    out.extend_from_slice(Number::from(number).as_bytes());
 }
 
 /// Appends a string.
@@ -63,7 +67,7 @@ pub fn bulk(bytes: &[u8], out: &mut Vec<u8>) {
 
 /// Appends the head of a string: so many bytes and a line end are to follow.
 pub fn bulk_head(bytes: u64, out: &mut Vec<u8>) {
-    push_head(b'$', bytes, out);
+    head(b'$', bytes, out);
 }
 
 /// Appends the null that stands for a value.
@@ -84,30 +88,30 @@ pub fn null_array(protocol: Protocol, out: &mut Vec<u8>) {
 
 /// Appends the head of an array: so many values are to follow.
 pub fn array(elements: usize, out: &mut Vec<u8>) {
-    push_head(b'*', elements as u64, out);
+    head(b'*', elements as u64, out);
 }
 
 /// Appends the head of a map: so many pairs of values are to follow.
 pub fn map(pairs: usize, protocol: Protocol, out: &mut Vec<u8>) {
     match protocol {
-        Protocol::Resp2 => push_head(b'*', (pairs as u64).saturating_mul(2), out),
-        Protocol::Resp3 => push_head(b'%', pairs as u64, out),
+        Protocol::Resp2 => head(b'*', (pairs as u64).saturating_mul(2), out),
+        Protocol::Resp3 => head(b'%', pairs as u64, out),
     }
 }
 
 /// Appends the head of a set: so many values are to follow.
 pub fn set(elements: usize, protocol: Protocol, out: &mut Vec<u8>) {
     match protocol {
-        Protocol::Resp2 => push_head(b'*', elements as u64, out),
-        Protocol::Resp3 => push_head(b'~', elements as u64, out),
+        Protocol::Resp2 => head(b'*', elements as u64, out),
+        Protocol::Resp3 => head(b'~', elements as u64, out),
     }
 }
 
 /// Appends the head of what answers no request: so many values are to follow.
 pub fn push(elements: usize, protocol: Protocol, out: &mut Vec<u8>) {
     match protocol {
-        Protocol::Resp2 => push_head(b'*', elements as u64, out),
-        Protocol::Resp3 => push_head(b'>', elements as u64, out),
+        Protocol::Resp2 => head(b'*', elements as u64, out),
+        Protocol::Resp3 => head(b'>', elements as u64, out),
     }
 }
 
@@ -127,7 +131,7 @@ pub fn verbatim(text: &[u8], protocol: Protocol, out: &mut Vec<u8>) {
     match protocol {
         Protocol::Resp2 => bulk(text, out),
         Protocol::Resp3 => {
-            push_head(b'=', (FORMAT.len() + text.len()) as u64, out);
+            head(b'=', (FORMAT.len() + text.len()) as u64, out);
             out.extend_from_slice(FORMAT);
             out.extend_from_slice(text);
             out.extend_from_slice(b"\r\n");
@@ -142,3 +146,6 @@ pub fn command(args: &[&[u8]], out: &mut Vec<u8>) {
         bulk(arg, out);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,8 +65,11 @@ impl fmt::Debug for Hello<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hello")
             .field("protocol", &self.protocol)
-            .field("user", &self.auth.map(|(user, _)| user.escape_ascii()))
-            .field("name", &self.name.map(<[u8]>::escape_ascii))
+            .field(
+                "user",
+                &self.auth.map(|(user, _)| String::from_utf8_lossy(user)),
+            )
+            .field("name", &self.name.map(String::from_utf8_lossy))
             .finish_non_exhaustive()
     }
 }
@@ -106,7 +109,7 @@ impl<'i> Auth<'i> {
 impl fmt::Debug for Auth<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Auth")
-            .field("user", &self.user.map(<[u8]>::escape_ascii))
+            .field("user", &self.user.map(String::from_utf8_lossy))
             .finish_non_exhaustive()
     }
 }
@@ -158,3 +161,6 @@ impl Welcome<'_> {
         server::array(0, out);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -245,3 +245,6 @@ fn line(first: u8, text: &[u8]) -> Result<Value<'_>, Error> {
         _ => return Err(Error::Invalid("null")),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,10 +5,7 @@ use std::ops::Range;
 use super::Shape;
 use super::role::Role;
 use crate::limits::REDIS_BLOB_ERROR_BYTES_MAX;
-
-/// What notifications about a key are published to, up to the key: `notifyKeyspaceEvent` in
-/// `src/notify.c`. Of database 0: there is no other one for a tenant.
-const KEYSPACE: &[u8] = b"__keyspace@0__:";
+use crate::redis::prefix::KEYSPACE;
 
 /// What may be cut out of a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::{Rewriter, Step};
 use crate::redis::Error;
-use crate::redis::frame::{Blob, push_head};
+use crate::redis::frame::{Blob, Number};
 use crate::redis::reply::context::{Context, More};
 use crate::redis::reply::cut::{Text, script_keys};
 use crate::redis::reply::role::Role;
@@ -20,9 +20,9 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// What is left of the length.
-    fn push_head(&self, cut: usize, out: &mut Vec<u8>) {
-        push_head(self.first, self.bytes.saturating_sub(cut as u64), out);
+    /// The head of what is left.
+    fn head(&self, cut_bytes: usize) -> Number {
+        Number::length(self.first, self.bytes.saturating_sub(cut_bytes as u64))
     }
 }
 
@@ -86,18 +86,19 @@ impl Rewriter {
         let held = std::mem::take(&mut self.held);
         let keys = script_keys(context.shape, self.element);
         let cuts = || start.text.cuts(&held, context.prefix, keys);
-        let mut kept = Vec::new();
-        start.push_head(cuts().map(|cut| cut.len()).sum(), &mut kept);
+        let head = start.head(cuts().map(|cut| cut.len()).sum());
+        context.out.put(head.as_bytes());
         let mut from = 0;
         for cut in cuts() {
-            kept.extend_from_slice(held.get(from..cut.start).unwrap_or_default());
+            context
+                .out
+                .put(held.get(from..cut.start).unwrap_or_default());
             from = cut.end;
         }
-        kept.extend_from_slice(held.get(from..).unwrap_or_default());
+        context.out.put(held.get(from..).unwrap_or_default());
         if from == 0 {
             self.count_foreign(Some(start.text), context.prefix);
         }
-        context.out.put(&kept);
         self.held = held;
         self.held.clear();
         self.step = Step::Body(start.bytes.saturating_sub(start.needed as u64));
@@ -124,9 +125,7 @@ impl Rewriter {
                 context.out.pass_to(begin);
             }
             context.out.skip_to(at);
-            let mut head = Vec::new();
-            start.push_head(cut_bytes, &mut head);
-            context.out.put(&head);
+            context.out.put(start.head(cut_bytes).as_bytes());
         }
         for cut in cuts() {
             context.out.pass_to(at + cut.start);
