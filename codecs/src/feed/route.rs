@@ -101,8 +101,8 @@ pub enum PoolMode {
     /// At the end of the client's session.
     #[default]
     Session,
-    /// As soon as nothing of the session depends on it (Redis: all is answered, and no MULTI, WATCH,
-    /// subscription or tracking is open).
+    /// As soon as nothing of the session depends on it (Redis: all is answered, and no MULTI,
+    /// WATCH, subscription or tracking is open).
     Transaction,
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::{DatabaseName, Engine};
 use tenantsdb_codecs::feed::route::{self as wire, Kind, Limits, PoolMode, Redis, Server, Status};
+use tenantsdb_codecs::redis::command::{RuleError, Rules};
 use tenantsdb_codecs::{mysql, scram};
 
 use crate::auth::redis;
@@ -89,6 +90,9 @@ pub enum RouteError {
     /// No prefix that keeps its keys apart from all others.
     #[error("the key prefix is not lower-case letters, digits and underscores before one colon")]
     Prefix,
+    /// A rule of commands that cannot be read: to guess would be to allow something.
+    #[error(transparent)]
+    Commands(#[from] RuleError),
 }
 
 impl Route {
@@ -182,11 +186,11 @@ fn check_redis(route: &wire::Route) -> Result<(), RouteError> {
     if (route.engine == Engine::Redis) != route.redis.is_some() {
         return Err(RouteError::Redis);
     }
-    let prefix = route
-        .redis
-        .as_ref()
-        .and_then(|redis| redis.prefix.as_deref());
-    match prefix {
+    let Some(redis) = &route.redis else {
+        return Ok(());
+    };
+    Rules::read(&redis.commands)?;
+    match redis.prefix.as_deref() {
         Some(prefix) if !is_prefix(prefix) => Err(RouteError::Prefix),
         _ => Ok(()),
     }
@@ -405,6 +409,11 @@ pub(crate) mod tests {
         ] {
             assert_eq!(prefix(bad), Err(RouteError::Prefix), "{bad}");
         }
+        let rule = Redis {
+            commands: vec!["~*".to_owned()],
+            ..Redis::default()
+        };
+        assert!(matches!(with(Some(rule)), Err(RouteError::Commands(_))));
         let mut other = wire_route("acme", 1);
         other.redis = Some(Redis::default());
         assert_eq!(read(other).err(), Some(RouteError::Redis));

@@ -37,8 +37,8 @@ const BY: Refusal = Refusal::ServerWide(
 const GET: Refusal = Refusal::ServerWide(
     "GET with a pattern reads keys that are not named; use GET #, and fetch the values with MGET",
 );
-/// Access lists of Redis 7.0 to 8.2 and of Valkey 8 look at the first STORE, the command goes by the
-/// last.
+/// Access lists of Redis 7.0 to 8.2 and of Valkey 8 look at the first STORE, the command goes by
+/// the last.
 const GEO_STORE: Refusal =
     Refusal::ServerWide("STORE is not held by the server's access list; use GEOSEARCHSTORE");
 const DATABASE: Refusal =
