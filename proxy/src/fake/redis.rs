@@ -36,6 +36,8 @@ pub(crate) enum Mood {
     Silent,
     /// Closes in the middle of an answer.
     HangUp,
+    /// Closes behind an answer.
+    Leave,
 }
 
 /// A server on a port of its own, for as long as the test's tasks run.
@@ -112,7 +114,7 @@ impl Server {
                 return Ok(());
             };
             stream.write_all(&answer).await?;
-            if self.0.mood.get() == Mood::HangUp {
+            if matches!(self.0.mood.get(), Mood::HangUp | Mood::Leave) {
                 return Ok(());
             }
         }

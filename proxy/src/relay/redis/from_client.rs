@@ -14,6 +14,12 @@ use super::queue::Owed;
 use crate::relay::End;
 use crate::relay::scratch::{self, Leftover, SCRATCH_BYTES};
 
+/// What a client may send. An inline request is refused before it fills all that is held.
+const BOUNDS: Bounds = Bounds {
+    inline_bytes_max: SCRATCH_BYTES - 1,
+    ..Bounds::AFTER_AUTH
+};
+
 /// What comes of looking at the front of what the client has sent.
 enum Step {
     /// So many bytes are done with.
@@ -60,7 +66,7 @@ where
             return true;
         };
         if self.lost.is_some() {
-            return false;
+            return self.is_dropping(); // the server gets nothing of it
         }
         let drained = self.wires.to_server.poll_drain(cx, server);
         let flushed = match drained {
@@ -107,6 +113,10 @@ where
         cx: &mut Context<'_>,
         mut held: Leftover,
     ) -> Result<Option<()>, End<Broken>> {
+        if held.len() >= SCRATCH_BYTES {
+            self.broken(redis::Error::TooMany("bytes")); // never: what is so long is large
+            return Ok(None);
+        }
         match self.poll_behind(cx, &mut held) {
             Poll::Pending => {
                 self.wires.input = Some(held);
@@ -124,12 +134,9 @@ where
         }
     }
 
-    /// Answers whether there was anything but the end. As long as `held` is full it is not known.
+    /// Answers whether there was anything but the end. `held` must have room.
     fn poll_behind(&mut self, cx: &mut Context<'_>, held: &mut Leftover) -> Poll<io::Result<bool>> {
         let room = SCRATCH_BYTES.saturating_sub(held.len());
-        if room == 0 {
-            return Poll::Pending;
-        }
         scratch::with(|buf| {
             let mut buf = ReadBuf::new(buf.get_mut(..room).unwrap_or_default());
             let read = Pin::new(&mut *self.client).poll_read(cx, &mut buf);
@@ -139,11 +146,15 @@ where
     }
 
     /// While the next request waits for what may take for ever, its client may go away: what it
-    /// sends is held, as far as there is room.
+    /// sends is held. Behind as much as is held its end would not be seen, and it would keep the
+    /// server connection for good: that ends the session.
     fn poll_aside(&mut self, cx: &mut Context<'_>) -> Result<(), End<Broken>> {
         while self.wires.queue.is_blocking() {
             let held = self.wires.input.take();
             let mut held = held.unwrap_or_else(|| Leftover::copy(&[]));
+            if held.len() >= SCRATCH_BYTES {
+                return Err(End::ClientBroken(Broken::Behind));
+            }
             let read = self.poll_behind(cx, &mut held);
             self.wires.input = Some(held);
             match read {
@@ -186,6 +197,8 @@ where
             }
             if self.closing.is_some() {
                 at = input.len(); // nobody looks at it
+            } else if self.lost.is_some() && self.large.is_none() {
+                break; // behind a request that was dropped: the next finds another connection
             } else if self.wires.queue.is_full() {
                 self.stop = Some(Stop::Full);
                 break;
@@ -206,7 +219,7 @@ where
                 used => Step::Used(used),
             };
         }
-        match scan.resume(input, &Bounds::AFTER_AUTH) {
+        match scan.resume(input, &BOUNDS) {
             Ok(Scanned::Whole { bytes }) => {
                 if !scan.is_empty()
                     && let Next::Stop(stop) = self.request(scan, input, bytes, pieces)

@@ -117,6 +117,12 @@ where
         Ok(whole_bytes)
     }
 
+    /// Whether a request is read that does not go to the server.
+    pub(super) fn is_dropping(&self) -> bool {
+        let fate = self.large.as_ref().map(|large| &large.fate);
+        matches!(fate, Some(Fate::Drop(_)))
+    }
+
     fn dropped(&mut self, text: &str) -> Fate<'a> {
         self.state.doom();
         let mut words = Vec::new();

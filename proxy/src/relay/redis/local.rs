@@ -99,6 +99,9 @@ where
     }
 
     fn at_once(&mut self, local: Local, whole: Whole<'_>, pieces: &mut Pieces<'_>) -> Next {
+        if self.wires.is_unread() {
+            return Next::Stop(Stop::Unread);
+        }
         let args = whole.args();
         let words = args.get(1..).unwrap_or_default();
         let said = match self.tracking_says(local, words) {

@@ -152,6 +152,12 @@ impl Outbox {
         self.rest.is_none() && !self.unflushed
     }
 
+    /// Bytes that have not been taken.
+    pub(crate) fn waiting(&self) -> usize {
+        let kept = self.rest.as_ref().map_or(0, |rest| rest.len());
+        kept.saturating_sub(self.at)
+    }
+
     /// Bytes taken so far.
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes

@@ -44,6 +44,9 @@ pub(crate) enum Broken {
     /// A request was refused when the front of it was at the server.
     #[error("a request that cannot be carried out, and is at the server in part")]
     Partial,
+    /// A client that waits has sent more than is held: it is not known whether it is still there.
+    #[error("more than 64 kB of requests behind a command that waits")]
+    Behind,
 }
 
 /// Each reason by its name in metrics.
@@ -74,7 +77,10 @@ pub(crate) enum Turn {
 pub(super) enum Stop {
     Server,
     Ask,
+    /// The client is owed too much.
     Full,
+    /// The client does not take its answers.
+    Unread,
 }
 
 /// What comes of looking at a request.
@@ -164,7 +170,12 @@ where
             if let Some(turn) = self.turn(cx) {
                 return Poll::Ready(turn);
             }
-            if self.stop != Some(Stop::Full) || self.wires.queue.is_full() {
+            let goes_on = match self.stop {
+                Some(Stop::Full) => !self.wires.queue.is_full(),
+                Some(Stop::Unread) => !self.wires.is_unread(),
+                _ => false,
+            };
+            if !goes_on {
                 return Poll::Pending;
             }
             self.stop = None;
@@ -198,7 +209,9 @@ where
             let killed = io::Error::other("ended by CLIENT KILL");
             return Some(Turn::End(End::ClientGone(Some(killed))));
         }
-        let quiet = self.wires.is_quiet();
+        // In the middle of a request that is dropped the server is at rest. But who stops now would
+        // take the rest of it for new requests.
+        let quiet = self.wires.is_quiet() && self.large.is_none();
         if self.desk.drain.is_stopping()
             || self.desk.drain.is_draining()
                 && quiet
@@ -210,13 +223,14 @@ where
         if self.closing.is_some() {
             return self.poll_closing(cx, quiet);
         }
-        if self.lost.is_some() && self.wires.is_quiet() {
+        if self.lost.is_some() && quiet {
             self.lost = None;
             return Some(Turn::Lost);
         }
         match self.stop {
             Some(Stop::Server) => return Some(Turn::Server),
-            Some(Stop::Ask) if quiet => return Some(Turn::Ask),
+            // Its answers are kept for a client that does not take them: one at a time.
+            Some(Stop::Ask) if quiet && self.wires.to_client.is_empty() => return Some(Turn::Ask),
             Some(_) => return None,
             None => {}
         }

@@ -91,6 +91,11 @@ impl Queue {
         self.owed.len() >= ENTRIES_MAX || self.bytes >= BYTES_MAX
     }
 
+    /// Bytes in entries.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Whether a command that may wait is not answered.
     pub(crate) const fn is_blocking(&self) -> bool {
         self.blocking > 0

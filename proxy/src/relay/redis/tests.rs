@@ -197,6 +197,48 @@ fn requests_and_replies_split_anywhere_are_the_same() {
 }
 
 #[test]
+fn the_sessions_own_business_waits_until_the_client_has_taken_its_answers() {
+    run(async {
+        let (mut client, _server, pump) = session(May { room: 32, ..MAY });
+        client.write_all(b"ACL WHOAMI\r\n").await.unwrap();
+        client
+            .write_all(b"CLIENT INFO\r\nDBSIZE\r\n")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!pump.is_finished());
+        expect(&mut client, b"$9\r\napp__acme\r\n").await;
+        let mut rest = vec![0; 4096];
+        let read = async {
+            while !pump.is_finished() {
+                let reading = client.read(&mut rest);
+                let _ = timeout(Duration::from_millis(5), reading).await;
+            }
+        };
+        timeout(Duration::from_secs(20), read).await.unwrap();
+        assert!(matches!(pump.await.unwrap(), Turn::Ask));
+    });
+}
+
+#[test]
+fn who_does_not_take_our_own_answers_is_not_read() {
+    run(async {
+        let (client, _server, _pump) = session(MAY);
+        let (mut from, mut to) = tokio::io::split(client);
+        let requests = b"CLIENT INFO\r\n".repeat(20_000);
+        let writing = spawn_local(async move { to.write_all(&requests).await.map(|()| to) });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(!writing.is_finished());
+        let mut read = vec![0; 64 * 1024];
+        while !writing.is_finished() {
+            let reading = timeout(Duration::from_secs(20), from.read(&mut read));
+            assert!(reading.await.unwrap().unwrap() > 0);
+        }
+        writing.await.unwrap().unwrap();
+    });
+}
+
+#[test]
 fn who_sends_all_before_it_reads_is_not_stopped() {
     run(async {
         let (mut client, server, _pump) = session(MAY);

@@ -5,7 +5,7 @@ use tenantsdb_codecs::redis::reply::{Rewriter, Walker};
 
 use super::out::Outbox;
 use super::queue::Queue;
-use crate::relay::scratch::Leftover;
+use crate::relay::scratch::{Leftover, SCRATCH_BYTES};
 
 /// The bytes of a session, between two runs of the pump.
 #[derive(Debug, Default)]
@@ -61,6 +61,11 @@ impl Wires {
     /// Whether the client can be told something.
     pub(crate) fn is_at_boundary(&self) -> bool {
         self.rewriter.at_boundary() && self.to_client.is_empty()
+    }
+
+    /// Whether so much waits for the client that nothing is added to it on our own account.
+    pub(super) fn is_unread(&self) -> bool {
+        self.to_client.waiting() + self.queue.bytes() > SCRATCH_BYTES
     }
 
     /// The request at the front of the input has been taken off it.

@@ -44,10 +44,7 @@ impl Live<'_> {
             Local::Reset => Some(self.reset().await),
             Local::Auth | Local::Hello => match Request::read(&words) {
                 Request::Login(login) => self.log_in(login).await,
-                Request::Hello(hello) => {
-                    self.hello(hello).await;
-                    None
-                }
+                Request::Hello(hello) => self.hello(hello).await,
                 Request::Wrong(text) => {
                     self.answer(&Answer::error(text));
                     None
@@ -113,10 +110,10 @@ impl Live<'_> {
             return None;
         };
         if proved.key == self.proved.key {
-            match login.hello {
-                Some(hello) => self.hello(hello).await,
-                None => self.answer(&Answer::OK),
+            if let Some(hello) = login.hello {
+                return self.hello(hello).await;
             }
+            self.answer(&Answer::OK);
             return None;
         }
         if self.listens() {
@@ -128,22 +125,25 @@ impl Live<'_> {
     }
 
     /// HELLO without AUTH, or with what is known already.
-    async fn hello(&mut self, hello: Hello) {
+    async fn hello(&mut self, hello: Hello) -> Option<Left> {
         let switched = hello.protocol.filter(|asked| *asked != self.state.protocol);
         if switched.is_some() && self.listens() {
             self.answer(&Answer::error(LISTENS));
-            return;
+            return None;
         }
         if let Some(name) = hello.name {
             self.member.client().rename(|names| names.name = name);
         }
-        if let Some(protocol) = switched {
-            self.switch(protocol).await;
+        if let Some(protocol) = switched
+            && !self.switch(protocol).await
+        {
+            return Some(self.end(End::ServerGone(None)).await);
         }
         let mut words = Vec::new();
         let id = self.member.client().id;
         answer::hello(self.state.protocol, &self.proved.route, id, &mut words);
         self.answer_words(&words);
+        None
     }
 
     /// Whether the server may send something at any time.
@@ -151,7 +151,9 @@ impl Live<'_> {
         !self.state.subscriptions.is_empty() || self.state.tracking.is_some()
     }
 
-    async fn switch(&mut self, protocol: Protocol) {
+    /// Answers whether the session goes on: not if the server connection was lost, and what it had
+    /// of the session with it.
+    async fn switch(&mut self, protocol: Protocol) -> bool {
         self.state.protocol = protocol;
         self.client.protocol = protocol;
         self.member.client().seen.set_protocol(number(protocol));
@@ -160,8 +162,10 @@ impl Live<'_> {
             let switched = tokio::time::timeout(limit, pooled.connection.hello(protocol)).await;
             if !matches!(switched, Ok(Ok(()))) {
                 self.let_go(); // the next request gets another one
+                return self.state.pins().is_empty();
             }
         }
+        true
     }
 
     async fn job(&mut self, local: Local, words: &[&[u8]]) -> Option<Left> {

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tenantsdb_codecs::feed::route as wire;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -250,6 +250,106 @@ fn a_server_that_cannot_be_reached_is_told_of_and_the_session_goes_on() {
         );
         ask(&mut client, &long, away).await;
         ask(&mut client, "GET b\r\n", away).await;
+    });
+}
+
+/// The front of a request that is refused, and the rest of it, which looks like requests.
+fn refused() -> (String, String) {
+    let front = "*4\r\n$7\r\nRESTORE\r\n$1\r\nk\r\n$1\r\n0\r\n$100000\r\n".to_owned();
+    let inner = "\r\nSET smuggled pwned\r\nGET smuggled\r\n";
+    let rest = format!("{inner}{}\r\n", "v".repeat(99_000 - inner.len()));
+    (front + &"v".repeat(1000), rest)
+}
+
+/// Sends the rest of it with another request, and reads both answers.
+async fn end_refused(client: &mut TcpStream, rest: &str) {
+    ask(
+        client,
+        &format!("{rest}GET y\r\n"),
+        "-NOPERM the 'restore' command",
+    )
+    .await;
+    while client.read_u8().await.unwrap() != b'\n' {}
+    expect(client, &got("y")).await;
+}
+
+#[test]
+fn a_request_that_is_dropped_is_dropped_to_its_end() {
+    fake::run(async {
+        let stage = transaction().await;
+        let (front, rest) = refused();
+        let mut client = stage.client(&format!("GET x\r\n{front}")).await;
+        expect(&mut client, &got("x")).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        end_refused(&mut client, &rest).await;
+        let heard = stage.server.heard_by(1);
+        assert_eq!(heard[2..], ["GET acme:x", "GET acme:y"]);
+    });
+}
+
+#[test]
+fn a_server_that_goes_while_a_request_is_dropped_changes_nothing_of_that() {
+    for mode in [PoolMode::Session, PoolMode::Transaction] {
+        fake::run(async {
+            let stage = stage(mode, |_| {}, |_| {}).await;
+            let (front, rest) = refused();
+            let mut client = stage.client("GET a\r\n").await;
+            expect(&mut client, &got("a")).await;
+            stage.server.be(Mood::Leave);
+            ask(&mut client, &format!("GET x\r\n{front}"), &got("x")).await;
+            until(|| stage.server.open() == 0).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            stage.server.be(Mood::Good);
+            end_refused(&mut client, &rest).await;
+            let heard = stage.server.heard_by(2);
+            assert_eq!(heard.last().map(String::as_str), Some("GET acme:y"));
+            assert!(heard.iter().all(|said| !said.contains("smuggled")));
+        });
+    }
+}
+
+#[test]
+fn a_line_without_an_end_is_no_request() {
+    for bytes in [64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1] {
+        fake::run(async {
+            let stage = transaction().await;
+            let mut client = stage.client("").await;
+            client.write_all(&vec![b'a'; bytes]).await.unwrap();
+            if bytes < 64 * 1024 {
+                client.write_all(b"a").await.unwrap();
+            }
+            let wrong = "-ERR Protocol error: too big inline request\r\n";
+            expect(&mut client, wrong).await;
+        });
+    }
+}
+
+#[test]
+fn who_waits_with_too_much_behind_it_is_ended() {
+    for mode in [PoolMode::Session, PoolMode::Transaction] {
+        fake::run(async {
+            let stage = stage(mode, |_| {}, |_| {}).await;
+            let mut client = stage.client("GET a\r\n").await;
+            expect(&mut client, &got("a")).await;
+            stage.server.be(Mood::Silent);
+            let said = format!("BLPOP l 0\r\n{}", "DBSIZE\r\n".repeat(10_000));
+            client.write_all(said.as_bytes()).await.unwrap();
+            until(|| stage.server.heard_by(1).len() > 3).await;
+            drop(client);
+            until(|| stage.server.open() == 0).await;
+        });
+    }
+}
+
+#[test]
+fn who_loses_what_it_watches_with_the_connection_is_ended() {
+    fake::run(async {
+        let stage = transaction().await;
+        let mut client = stage.client("WATCH a\r\n").await;
+        expect(&mut client, "+OK\r\n").await;
+        stage.server.be(Mood::RefuseLogin("ERR no"));
+        client.write_all(b"HELLO 3\r\n").await.unwrap();
+        expect_end(&mut client).await;
     });
 }
 
