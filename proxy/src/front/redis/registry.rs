@@ -1,8 +1,9 @@
 //! The Redis clients of this process, by database: what `CLIENT LIST`, `INFO` and `CLIENT KILL` are
 //! about, and what the sessions of one database share.
 //!
-//! Nothing is kept of a database without clients. A client sees those of its own database that are
-//! connected to the same proxy process, never another's.
+//! Nothing is kept of a database without clients, but for what it has flushed of the server's
+//! scripts: its next client is not to see them again. A client sees those of its own database that
+//! are connected to the same proxy process, never another's.
 //!
 //! - [`client`]: one of them, as Redis writes it.
 //! - [`filter`]: which of them are meant.
@@ -19,6 +20,10 @@ use dashmap::DashMap;
 use super::local::script::Scripts;
 use crate::walk::Share;
 use client::Client;
+
+/// With as many databases, those without clients are forgotten whatever they have flushed: they
+/// take 4 kB at most, together 40 MB.
+const DATABASES_KEPT_MAX: usize = 10_000;
 
 /// The databases with clients, of one process.
 #[derive(Debug, Default)]
@@ -142,9 +147,12 @@ impl Member {
 impl Drop for Member {
     fn drop(&mut self) {
         self.tenant.lock().remove(&self.client.id);
-        self.tenants
-            .tenants
-            .remove_if(&self.database, |_, tenant| tenant.lock().is_empty());
+        let tenants = &self.tenants.tenants;
+        // Counted before the entry is locked: counting locks them all.
+        let is_kept = self.tenant.scripts.outlives_clients() && tenants.len() < DATABASES_KEPT_MAX;
+        tenants.remove_if(&self.database, |_, tenant| {
+            !is_kept && tenant.lock().is_empty()
+        });
     }
 }
 
@@ -175,6 +183,19 @@ pub(crate) mod tests {
         assert_eq!(second.tenant().len(), 1);
         drop((second, other));
         assert!(tenants.tenants.is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_it_flushed_is_remembered_for_its_next_client() {
+        let sha = b"e0e1f9fabfc9d4800c877a703b823ac0578ff8db";
+        let tenants = Arc::<Tenants>::default();
+        let first = tenants.enter(entrance("app__acme", 1));
+        first.tenant().scripts.flush();
+        drop(first);
+        let next = tenants.enter(entrance("app__acme", 2));
+        assert!(next.tenant().scripts.hides(sha));
+        let other = tenants.enter(entrance("app__globex", 3));
+        assert!(!other.tenant().scripts.hides(sha));
     }
 
     #[tokio::test]

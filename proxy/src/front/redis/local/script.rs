@@ -19,6 +19,10 @@ use crate::walk::ask::Asker;
 /// take 400 kB. Beyond it all are forgotten, and who runs one is told to load it again.
 const SCRIPTS_MAX: usize = 10_000;
 
+/// Room for as many is kept of a database without clients: 4 kB. With more, it sees what the server
+/// has again once its last client has gone.
+const KEPT_MAX: usize = 128;
+
 /// A script's digest: SHA-1 of its body, binary.
 type Digest = [u8; 20];
 
@@ -42,6 +46,11 @@ impl Scripts {
     /// Whether anything is hidden, so that loads must be told.
     pub(crate) fn is_flushed(&self) -> bool {
         self.is_flushed.load(Ordering::Acquire)
+    }
+
+    /// Whether this is kept for the next client once the last one has gone.
+    pub(crate) fn outlives_clients(&self) -> bool {
+        self.is_flushed() && self.lock().capacity() <= KEPT_MAX
     }
 
     /// The server has answered SCRIPT LOAD with this, or runs an EVAL of it: 40 hexadecimal digits
@@ -144,6 +153,13 @@ mod tests {
             scripts.loaded(format!("{n:040x}").as_bytes());
         }
         assert!(scripts.lock().len() <= SCRIPTS_MAX);
+        assert!(
+            !scripts.outlives_clients(),
+            "that is for the next client too much"
+        );
+        scripts.flush();
+        assert!(scripts.outlives_clients());
+        scripts.loaded(format!("{SCRIPTS_MAX:040x}").as_bytes());
         assert!(!scripts.hides(format!("{SCRIPTS_MAX:040x}").as_bytes()));
     }
 }
