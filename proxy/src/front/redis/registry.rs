@@ -107,9 +107,12 @@ impl Tenants {
 // === impl Tenant ===
 
 impl Tenant {
-    /// All clients, the oldest first.
+    /// All clients, the oldest first, but for those that are to end: who has killed one does not
+    /// find it again, as at the server, which ends it at once.
     pub(crate) fn clients(&self) -> Vec<Arc<Client>> {
-        self.lock().values().map(Arc::clone).collect()
+        let clients = self.lock();
+        let staying = clients.values().filter(|client| !client.is_killed());
+        staying.map(Arc::clone).collect()
     }
 
     /// How many there are.
@@ -204,6 +207,7 @@ pub(crate) mod tests {
         let acme = tenants.enter(entrance("app__acme", 1));
         let globex = tenants.enter(entrance("app__globex", 2));
         assert_eq!(tenants.end("app__acme", |_| true), 1);
+        assert!(acme.tenant().clients().is_empty());
         assert_eq!(tenants.end("app__nobody", |_| true), 0);
         acme.client().killed().await;
         assert!(!globex.client().is_killed());
