@@ -363,6 +363,7 @@ fn a_long_value_takes_little_room_on_its_way() {
         let value = vec![b'v'; VALUE_BYTES];
         let mut sent = request(&[b"SET", b"a", &value]);
         sent.extend(words("GET b"));
+        let (tell, told) = tokio::sync::oneshot::channel();
         let sending = spawn_local(async move {
             let mut taken = 0;
             while taken < sent.len() {
@@ -372,14 +373,13 @@ fn a_long_value_takes_little_room_on_its_way() {
                     Err(_) => break,
                 }
             }
-            let stuck = taken;
+            tell.send(taken).unwrap();
             to.write_all(&sent[taken..]).await.unwrap();
-            stuck
         });
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        let stuck = told.await.unwrap();
         // Until here the server has taken nothing.
         let _server = answering(server);
-        let stuck = sending.await.unwrap();
+        sending.await.unwrap();
         assert!(stuck < 400 * 1024, "{stuck} bytes are held");
         let mut read = vec![0; VALUE_BYTES + 200];
         let head = format!("${}\r\nSET acme:a ", VALUE_BYTES + 11);
