@@ -59,7 +59,8 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn shape(first: u8) -> Shape {
-    let script = || Shape::Script([&b"acme:a"[..], b"acme:bc", b"x"].map(Into::into).into());
+    let keys = [&b"acme:a"[..], b"acme:bc", b"x"];
+    let script = || Shape::Script(keys.into_iter().map(Into::into).collect());
     match first % 10 {
         0 => Shape::Plain,
         1 => Shape::Key,

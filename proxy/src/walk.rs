@@ -137,6 +137,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Walker<'a, S> {
         }
     }
 
+    /// Whether the connection is between two answers, as far as it was read.
+    pub(crate) const fn is_at_boundary(&self) -> bool {
+        self.asker.is_at_boundary()
+    }
+
     /// The tenant's names from `cursor` on that a pattern means, in one page. `turn` is given for
     /// it.
     async fn page(

@@ -16,8 +16,10 @@ mod cut;
 mod line;
 mod rewriter;
 mod role;
+mod script;
 
 pub use rewriter::Rewriter;
+pub use script::ScriptKeys;
 
 /// Where the keys and channels of a reply are.
 ///
@@ -43,7 +45,7 @@ pub enum Shape {
     ChannelCounts,
     /// Strings, wherever they are, that are one of these keys. They are given with their prefix, as
     /// a script was given them.
-    Script(Box<[Box<[u8]>]>),
+    Script(ScriptKeys),
     /// An array whose elements have shapes of their own: EXEC.
     Exec(Vec<Self>),
     /// This takes the place of the reply, in [`Self::Exec`] and alone.

@@ -45,9 +45,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Asker<'a, S> {
     }
 
     /// What the server has sent unasked, as it came; the last message may be still on its way.
-    pub(crate) fn into_pushes(mut self) -> Vec<u8> {
+    /// Nothing more is to be asked then.
+    pub(crate) fn take_pushes(&mut self) -> Vec<u8> {
         self.pushes.append(&mut self.rest);
-        self.pushes
+        std::mem::take(&mut self.pushes)
     }
 
     /// Asks. Not cancel safe: the answer is still to come, and the connection must be closed. The
@@ -79,6 +80,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Asker<'a, S> {
             let fed = walker.feed(self.read.get(walked..).unwrap_or_default())?;
             walked += fed.consumed;
             if fed.done && self.read.first().copied().is_some_and(is_push) {
+                self.has_room()?;
                 self.pushes.extend(self.read.drain(..walked));
                 walked = 0;
                 continue;
@@ -97,16 +99,30 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Asker<'a, S> {
         }
     }
 
+    /// Whether one more message is held.
+    const fn has_room(&self) -> Result<(), Error> {
+        if self.pushes.len() > PUSHES_BYTES_MAX {
+            return Err(Error::Unexpected("nothing"));
+        }
+        Ok(())
+    }
+
+    /// Whether the next byte is the first of an answer, or of a message.
+    pub(super) const fn is_at_boundary(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Behind an answer there is nothing but what comes unasked.
     fn sort(&mut self) -> Result<(), Error> {
         while let Some(first) = self.rest.first() {
-            if !is_push(*first) || self.pushes.len() > PUSHES_BYTES_MAX {
+            if !is_push(*first) {
                 return Err(Error::Unexpected("nothing"));
             }
             let fed = reply::Walker::default().feed(&self.rest)?;
             if !fed.done {
                 break;
             }
+            self.has_room()?;
             self.pushes.extend(self.rest.drain(..fed.consumed));
         }
         Ok(())
@@ -142,4 +158,40 @@ pub(super) fn page(answer: &Value<'_>, names: &Names<'_>) -> Result<Page, Error>
 /// A number in decimal digits.
 pub(super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+
+    fn push(bytes: usize) -> Vec<u8> {
+        let mut out = format!(">1\r\n${bytes}\r\n").into_bytes();
+        out.resize(out.len() + bytes, b'x');
+        out.extend_from_slice(b"\r\n");
+        out
+    }
+
+    #[tokio::test]
+    async fn messages_are_bounded_while_an_answer_is_waited_for() {
+        let (mut near, mut server) = duplex(4 << 20);
+        for _ in 0..3 {
+            server.write_all(&push(600 << 10)).await.unwrap();
+        }
+        let mut asker = Asker::new(&mut near);
+        let error = asker.ask(&[b"PING"]).await.unwrap_err();
+        assert!(matches!(error, Error::Unexpected(_)), "{error}");
+        assert!(!error.is_settled());
+    }
+
+    #[tokio::test]
+    async fn half_a_message_is_known_to_be_one() {
+        let (mut near, mut server) = duplex(1 << 20);
+        server.write_all(b"-NOPERM no\r\n>1\r\n").await.unwrap();
+        let mut asker = Asker::new(&mut near);
+        assert!(asker.ask(&[b"PING"]).await.unwrap_err().is_settled());
+        assert!(!asker.is_at_boundary());
+        assert_eq!(asker.take_pushes(), b">1\r\n");
+    }
 }

@@ -12,20 +12,34 @@ const UNLINK_KEYS_MAX: usize = 512;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Walker<'_, S> {
     /// Unlinks all keys that there are when it begins, on `session`: a connection of a login that
-    /// may write, between two commands. Keys that are made meanwhile may stay. Answers what came
-    /// unasked on that connection, whole messages. Not cancel safe, as [`Asker::ask`], on either
+    /// may write, between two commands. Keys that are made meanwhile may stay. Adds to `pushes`
+    /// what came unasked on that connection, of which the last message may be still on its way;
+    /// after an error that is settled too. Not cancel safe, as [`Asker::ask`], on either
     /// connection; what is unlinked by then is.
     ///
     /// # Errors
     ///
     /// A server's answer, or none.
-    pub(crate) async fn flush<D>(&mut self, session: &mut D) -> Result<Vec<u8>, Error>
+    pub(crate) async fn flush<D>(
+        &mut self,
+        session: &mut D,
+        pushes: &mut Vec<u8>,
+    ) -> Result<(), Error>
+    where
+        D: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut writer = Asker::new(session);
+        let flushed = self.unlink_all(&mut writer).await;
+        pushes.append(&mut writer.take_pushes());
+        flushed
+    }
+
+    async fn unlink_all<D>(&mut self, writer: &mut Asker<'_, D>) -> Result<(), Error>
     where
         D: AsyncRead + AsyncWrite + Unpin,
     {
         let walking = self.share.walk().await;
         let pattern = self.names.pattern(b"*");
-        let mut writer = Asker::new(session);
         let mut pace = Pace::default();
         let mut next = Some(0);
         while let Some(cursor) = next {
@@ -34,7 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Walker<'_, S> {
             let page = page.await?;
             next = page.cursor;
             for names in page.names.chunks(UNLINK_KEYS_MAX) {
-                unlink(&mut writer, names).await?;
+                unlink(writer, names).await?;
             }
             if next.is_some() {
                 pace.rest(turn).await;
@@ -42,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Walker<'_, S> {
         }
         self.share.usage.counted(0);
         drop(walking);
-        Ok(writer.into_pushes())
+        Ok(())
     }
 }
 

@@ -1,5 +1,8 @@
 //! PUBSUB of a client: channels of its own that anybody is subscribed to.
 
+use std::cell::Cell;
+
+use tenantsdb_codecs::limits::{REDIS_PATTERN_BYTES_MAX, REDIS_PATTERN_STEPS_MAX};
 use tenantsdb_codecs::redis::glob;
 use tenantsdb_codecs::redis::value::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -37,12 +40,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Walker<'_, S> {
     ///
     /// # Errors
     ///
-    /// The server's answer, or none.
+    /// The server's answer, or none; a pattern that is too long, or takes too long.
     pub(crate) async fn channels(
         &mut self,
         kind: Channels,
         pattern: Option<&[u8]>,
     ) -> Result<Vec<Vec<u8>>, Error> {
+        if pattern.is_some_and(|pattern| pattern.len() > REDIS_PATTERN_BYTES_MAX) {
+            return Err(Error::TooMuch("a pattern may have 1024 bytes"));
+        }
         let names = self.names;
         let own = names.pattern(pattern.unwrap_or(b"*"));
         let mut found = self
@@ -50,12 +56,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Walker<'_, S> {
             .await?;
         if kind == Channels::Plain {
             let about_keys = names.keyspace_pattern();
+            let (steps, is_over) = (Cell::new(REDIS_PATTERN_STEPS_MAX), Cell::new(false));
             let about_keys = self.ask_channels(kind, &about_keys, |name| {
                 let name = names.strip_channel(name)?;
-                let is_meant = pattern.is_none_or(|pattern| glob::matches(pattern, &name));
-                is_meant.then_some(name)
+                let Some(pattern) = pattern else {
+                    return Some(name);
+                };
+                let mut left = steps.get();
+                let is_meant = glob::matches_within(pattern, &name, &mut left);
+                steps.set(left);
+                is_over.set(is_over.get() || is_meant.is_none());
+                is_meant.unwrap_or_default().then_some(name)
             });
             found.extend(about_keys.await?);
+            if is_over.get() {
+                return Err(Error::TooMuch("the pattern takes too long to match"));
+            }
         }
         Ok(found)
     }

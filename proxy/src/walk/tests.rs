@@ -4,6 +4,7 @@ pub(crate) mod server;
 
 use std::collections::BTreeSet;
 
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::budget::{Share, Turns};
@@ -118,7 +119,8 @@ async fn a_flush_takes_the_tenants_own_keys() {
     let mut stream = server.connect_as("app__acme:walk").await;
     let mut walker = parts.walker(&mut stream, ACME);
     assert_eq!(walker.db_size().await.unwrap(), 3000);
-    let pushes = walker.flush(&mut session).await.unwrap();
+    let mut pushes = Vec::new();
+    walker.flush(&mut session, &mut pushes).await.unwrap();
     let pushes = String::from_utf8(pushes).unwrap();
     assert!(
         pushes.starts_with('>') && pushes.contains("acme:user:7"),
@@ -131,6 +133,42 @@ async fn a_flush_takes_the_tenants_own_keys() {
         other.walker(&mut stream, GLOBEX).db_size().await.unwrap(),
         700
     );
+}
+
+#[tokio::test]
+async fn a_flush_that_is_refused_keeps_what_came_unasked() {
+    let server = server(3, 0).await;
+    let parts = Parts::default();
+    let (mut session, mut other) = tokio::io::duplex(1 << 20);
+    let said = b">2\r\n+invalidate\r\n_\r\n-NOPERM no\r\n>2\r\n+inv";
+    other.write_all(said).await.unwrap();
+    let mut stream = server.connect_as("app__acme:walk").await;
+    let mut walker = parts.walker(&mut stream, ACME);
+    let mut pushes = Vec::new();
+    let refused = walker.flush(&mut session, &mut pushes).await.unwrap_err();
+    assert!(refused.is_settled(), "{refused}");
+    assert_eq!(pushes, b">2\r\n+invalidate\r\n_\r\n>2\r\n+inv");
+}
+
+#[tokio::test]
+async fn a_pattern_of_channels_costs_what_may_be_spent() {
+    let server = server(0, 0).await;
+    let mut acme = server.connect_as("app__acme").await;
+    let channel = format!("__keyspace@0__:acme:{}", "a".repeat(8_000));
+    ask(&mut acme, &["SUBSCRIBE", &channel]).await;
+    let parts = Parts::default();
+    let mut stream = server.connect_as("app__acme:walk").await;
+    let mut walker = parts.walker(&mut stream, ACME);
+    for pattern in [
+        [&b"*"[..], &b"a".repeat(500), b"b"].concat(),
+        b"a".repeat(1_025),
+    ] {
+        let refused = walker.channels(Channels::Plain, Some(&pattern)).await;
+        assert!(matches!(refused, Err(Error::TooMuch(_))), "{refused:?}");
+    }
+    let long = b"a".repeat(1_024);
+    let none = walker.channels(Channels::Plain, Some(&long)).await.unwrap();
+    assert!(none.is_empty());
 }
 
 #[tokio::test]

@@ -10,7 +10,9 @@ fn reference(pattern: &[u8], name: &[u8]) -> bool {
             reference(rest, name) || !name.is_empty() && reference(pattern, &name[1..])
         }
         (_, []) => false,
-        (_, [byte, behind @ ..]) => one(pattern, *byte).is_some_and(|rest| reference(rest, behind)),
+        (_, [byte, behind @ ..]) => {
+            one(pattern, *byte, &mut { u64::MAX }).is_some_and(|rest| reference(rest, behind))
+        }
     }
 }
 
@@ -64,6 +66,37 @@ fn a_pattern_of_stars_does_not_take_for_ever() {
     assert!(matches(&pattern, &name));
     let pattern = [&b"*a".repeat(1_000)[..], b"c"].concat();
     assert!(!matches(&pattern, &name));
+}
+
+#[test]
+fn work_is_counted_and_ends_with_the_budget() {
+    let name = b"a".repeat(1_000);
+    let classes = [&b"*"[..], &b"[b-c]".repeat(200)].concat();
+    for pattern in [
+        b"*a".repeat(500).as_slice(),
+        b"*a*a*a*b",
+        &classes,
+        b"*[bcdefgh]",
+    ] {
+        let mut steps = u64::MAX;
+        let expected = matches(pattern, &name);
+        assert_eq!(matches_within(pattern, &name, &mut steps), Some(expected));
+        let taken = u64::MAX - steps;
+        assert!(taken > 900, "{taken}");
+        assert_eq!(matches_within(pattern, &name, &mut (taken - 1)), None);
+        let mut steps = taken;
+        assert_eq!(matches_within(pattern, &name, &mut steps), Some(expected));
+        assert_eq!(steps, 0);
+        assert_eq!(matches_within(pattern, &name, &mut steps), None);
+    }
+    // Ordinary ones take about as many as they have bytes that fit.
+    let mut steps = 20;
+    assert_eq!(
+        matches_within(b"news.*", b"weather", &mut steps),
+        Some(false)
+    );
+    assert_eq!(matches_within(b"news.*", b"news.a", &mut steps), Some(true));
+    assert!(steps > 5, "{steps}");
 }
 
 proptest! {

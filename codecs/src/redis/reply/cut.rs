@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Shape;
 use super::role::Role;
+use super::script::Sorted;
 use crate::limits::REDIS_BLOB_ERROR_BYTES_MAX;
 use crate::redis::prefix::KEYSPACE;
 
@@ -32,12 +33,12 @@ impl Text {
 
     /// How many bytes at the front of a string of so many must be seen to know what is cut out:
     /// none, if nothing can be.
-    pub(super) fn head_bytes(self, bytes: u64, prefix: &[u8], keys: &[Box<[u8]>]) -> usize {
+    pub(super) fn head_bytes(self, bytes: u64, prefix: &[u8], keys: Sorted<'_>) -> usize {
         let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
         match self {
             Self::Key => whole.min(prefix.len()),
             Self::Channel => whole.min(KEYSPACE.len() + prefix.len()),
-            Self::Script if keys.iter().any(|key| key.len() == whole) => whole,
+            Self::Script if keys.has_length(whole) => whole,
             Self::Error if bytes <= REDIS_BLOB_ERROR_BYTES_MAX && !prefix.is_empty() => whole,
             Self::Script | Self::Error => 0,
         }
@@ -49,7 +50,7 @@ impl Text {
         head: &[u8],
         from: usize,
         prefix: &[u8],
-        keys: &[Box<[u8]>],
+        keys: Sorted<'_>,
     ) -> Option<Range<usize>> {
         match self {
             _ if prefix.is_empty() => None,
@@ -77,8 +78,7 @@ impl Text {
                 Some(start..start + prefix.len())
             }
             Self::Script => {
-                let known = keys.iter().any(|key| **key == *head);
-                (known && head.starts_with(prefix)).then_some(0..prefix.len())
+                (head.starts_with(prefix) && keys.contains(head)).then_some(0..prefix.len())
             }
         }
     }
@@ -88,7 +88,7 @@ impl Text {
         self,
         head: &[u8],
         prefix: &[u8],
-        keys: &[Box<[u8]>],
+        keys: Sorted<'_>,
     ) -> impl Iterator<Item = Range<usize>> {
         let mut from = 0;
         std::iter::from_fn(move || {
@@ -110,13 +110,13 @@ pub(super) const fn is_quote(byte: u8) -> bool {
 }
 
 /// The keys of a script, in a shape or in its element that is under way.
-pub(super) fn script_keys(shape: &Shape, element: usize) -> &[Box<[u8]>] {
+pub(super) fn script_keys(shape: &Shape, element: usize) -> Sorted<'_> {
     match shape {
-        Shape::Script(keys) => keys,
+        Shape::Script(keys) => keys.as_sorted(),
         Shape::Exec(elements) => match elements.get(element) {
-            Some(Shape::Script(keys)) => keys,
-            _ => &[],
+            Some(Shape::Script(keys)) => keys.as_sorted(),
+            _ => Sorted::default(),
         },
-        _ => &[],
+        _ => Sorted::default(),
     }
 }

@@ -241,6 +241,22 @@ fn strings_of_a_script_are_its_keys_or_not() {
 }
 
 #[test]
+fn many_keys_and_many_strings_do_not_take_for_ever() {
+    const MANY: usize = 100_000;
+    let names = || (0..MANY).map(|n| format!("acme:{n:06}"));
+    let shape = Shape::Script(names().map(|name| name.into_bytes().into()).collect());
+    // Each string is compared with each key, if it goes wrong: for minutes.
+    let mut reply = format!("*{MANY}\r\n").into_bytes();
+    let mut expected = reply.clone();
+    for n in (0..MANY).rev() {
+        reply.extend_from_slice(format!("$11\r\nacme:{n:06}\r\n").as_bytes());
+        expected.extend_from_slice(format!("$6\r\n{n:06}\r\n").as_bytes());
+    }
+    let (out, ..) = rewrite(&shape, [&reply[..]]).expect("a reply");
+    assert!(out == expected);
+}
+
+#[test]
 fn the_elements_of_exec_have_shapes_of_their_own() {
     let replaced = Shape::Replace(b"+mine\r\n"[..].into());
     let shape = Shape::Exec(vec![

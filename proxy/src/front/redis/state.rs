@@ -39,6 +39,8 @@ pub(crate) struct Multi {
     pub(crate) doomed: bool,
     /// Commands that were sent.
     pub(crate) queued: usize,
+    /// What is kept until EXEC to say what their replies are, in bytes.
+    pub(crate) kept_bytes: usize,
 }
 
 /// What the client listens to, in its own words.
@@ -47,6 +49,8 @@ pub(crate) struct Subscriptions {
     pub(crate) channels: BTreeSet<Box<[u8]>>,
     pub(crate) patterns: BTreeSet<Box<[u8]>>,
     pub(crate) shard_channels: BTreeSet<Box<[u8]>>,
+    /// All of these names together.
+    pub(crate) bytes: usize,
     /// The server sends all of the database's channels.
     pub(crate) has_all: bool,
     /// And all notifications about its keys.

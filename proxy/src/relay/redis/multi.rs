@@ -7,8 +7,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::out::Pieces;
 use super::pump::Pump;
-use super::queue::{Owed, Reply, Role};
+use super::queue::{BYTES_MAX, Owed, Reply, Role, shape_bytes};
 use crate::front::redis::state::Multi;
+
+/// Of a command whose reply would need more than there is room for until EXEC.
+pub(super) const TOO_MUCH_KEPT: &str = "ERR the transaction takes too much room until EXEC";
 
 const EXEC_ABORT: &[u8] = b"-EXECABORT Transaction discarded because of previous errors.\r\n";
 
@@ -52,10 +55,27 @@ where
         self.owe_reply(role, shape);
     }
 
+    /// Whether what is kept of a transaction until EXEC is no more than is kept of a queue. A shape
+    /// takes a place for each command before it.
+    pub(super) fn has_room(&self, shape: &Shape) -> bool {
+        let Some(multi) = self.state.multi.filter(|_| *shape != Shape::Plain) else {
+            return true;
+        };
+        let places = (multi.queued + 1) * size_of::<Shape>();
+        places + multi.kept_bytes + shape_bytes(shape) <= BYTES_MAX
+    }
+
     pub(super) fn owe_reply(&mut self, role: Role, shape: Shape) {
         let queued = role == Role::Queued;
+        let mut shape = shape;
+        if queued && !self.has_room(&shape) {
+            // Of a request that went out in parts: the server has it, and will not carry it out.
+            self.state.doom();
+            shape = Shape::Plain;
+        }
         if let Some(multi) = self.state.multi.as_mut().filter(|_| queued) {
             multi.queued += 1;
+            multi.kept_bytes += shape_bytes(&shape);
         }
         let mute = self.mute;
         if shape == Shape::Plain && (queued || role == Role::Pass) {
@@ -82,7 +102,12 @@ where
             self.owe(words);
             return;
         }
+        let shape = Shape::Replace(words.into());
+        if !self.has_room(&shape) {
+            self.refuse(TOO_MUCH_KEPT);
+            return;
+        }
         pieces.with_text(|out| server::command(&[b"PING"], out));
-        self.owe_reply(Role::Queued, Shape::Replace(words.into()));
+        self.owe_reply(Role::Queued, shape);
     }
 }

@@ -74,6 +74,11 @@ impl<'i> Pieces<'i> {
         self.text.is_empty() && self.parts.is_empty()
     }
 
+    /// Bytes of our own, and copied ones.
+    pub(crate) const fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+
     /// To be appended to by who writes to a vector.
     pub(crate) fn with_text<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let written = write(&mut self.text);

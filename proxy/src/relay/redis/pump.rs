@@ -41,6 +41,9 @@ pub(crate) enum Broken {
     /// What came unasked is longer than is held.
     #[error("a message of more than 32 MB")]
     TooLong,
+    /// The client's patterns take too long to match with one channel.
+    #[error("patterns that take too long to match")]
+    Patterns,
     /// A request was refused when the front of it was at the server.
     #[error("a request that cannot be carried out, and is at the server in part")]
     Partial,

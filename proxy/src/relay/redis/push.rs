@@ -4,6 +4,7 @@
 //! that send nothing but what is about subscriptions. Messages are held until they are whole: whose
 //! they are stands in their first words, and a pattern's client may be owed them more than once.
 
+use tenantsdb_codecs::limits::REDIS_PATTERN_STEPS_MAX;
 use tenantsdb_codecs::redis::glob;
 use tenantsdb_codecs::redis::prefix::{channel_out, strip};
 use tenantsdb_codecs::redis::reply::is_push;
@@ -19,6 +20,10 @@ use super::queue::Owed;
 /// Longest message that is held, in bytes: to a subscriber that is slower by as much the server
 /// itself sends nothing more (`client-output-buffer-limit pubsub`).
 const MESSAGE_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes for the client beyond which a pattern's message is no longer copied, by the same rule:
+/// each pattern that matches takes a copy, and nothing more is read before all are written.
+const COPIES_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 impl<C, S> Pump<'_, C, S>
 where
@@ -84,7 +89,7 @@ where
         match (kind, parts) {
             (b"message", [_, channel, said]) => self.tell(b"message", channel, said, pieces),
             (b"smessage", [_, channel, said]) => self.tell(b"smessage", channel, said, pieces),
-            (b"pmessage", [_, _, channel, said]) => self.tell_patterns(channel, said, pieces),
+            (b"pmessage", [_, _, channel, said]) => self.tell_patterns(channel, said, pieces)?,
             (b"invalidate", [_, keys]) => self.invalidate(keys, pieces),
             (
                 b"subscribe" | b"unsubscribe" | b"psubscribe" | b"punsubscribe" | b"ssubscribe"
@@ -130,16 +135,26 @@ where
         });
     }
 
-    fn tell_patterns(&self, channel: &Value<'_>, said: &Value<'_>, pieces: &mut Pieces<'_>) {
+    fn tell_patterns(
+        &self,
+        channel: &Value<'_>,
+        said: &Value<'_>,
+        pieces: &mut Pieces<'_>,
+    ) -> Result<(), Broken> {
         let channel = channel.bytes().unwrap_or_default();
         let (Some((head, tail)), Some(said)) =
             (channel_out(self.desk.prefix, channel), said.bytes())
         else {
-            return;
+            return Ok(());
         };
         let name = [head, tail].concat();
+        let mut steps = REDIS_PATTERN_STEPS_MAX;
         for pattern in &self.state.subscriptions.patterns {
-            if glob::matches(pattern, &name) {
+            if glob::matches_within(pattern, &name, &mut steps).ok_or(Broken::Patterns)? {
+                let copied = pattern.len() + name.len() + said.len();
+                if pieces.text_bytes() + copied > COPIES_BYTES_MAX {
+                    return Err(Broken::TooLong);
+                }
                 pieces.with_text(|out| {
                     server::push(4, self.state.protocol, out);
                     for word in [b"pmessage", &**pattern, &name, said] {
@@ -148,6 +163,7 @@ where
                 });
             }
         }
+        Ok(())
     }
 
     fn invalidate(&self, keys: &Value<'_>, pieces: &mut Pieces<'_>) {

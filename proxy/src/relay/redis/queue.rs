@@ -12,7 +12,7 @@ use crate::front::redis::state::Tracking;
 const ENTRIES_MAX: usize = 64 * 1024;
 
 /// Bytes in entries beyond which the same holds.
-const BYTES_MAX: usize = 16 << 20;
+pub(super) const BYTES_MAX: usize = 16 << 20;
 
 /// What comes next for the client.
 #[derive(Debug)]
@@ -182,11 +182,7 @@ impl Owed {
         match self {
             Self::Local(words) | Self::Confirm { words, .. } => words.len(),
             Self::Reply(Reply { shape, role, .. }) => {
-                let shape = match shape {
-                    Shape::Script(keys) => keys.iter().map(|key| key.len() + 16).sum(),
-                    Shape::Replace(words) => words.len(),
-                    _ => 0,
-                };
+                let shape = shape_bytes(shape);
                 match role {
                     Role::Swallow(words) => shape + words.len(),
                     _ => shape,
@@ -194,6 +190,15 @@ impl Owed {
             }
             Self::Run { .. } => 0,
         }
+    }
+}
+
+/// What a shape takes beside its place.
+pub(super) fn shape_bytes(shape: &Shape) -> usize {
+    match shape {
+        Shape::Script(keys) => keys.iter().map(|key| key.len() + 16).sum(),
+        Shape::Replace(words) => words.len(),
+        _ => 0,
     }
 }
 

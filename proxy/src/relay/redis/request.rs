@@ -10,6 +10,7 @@ use tenantsdb_codecs::redis::server;
 use tenantsdb_codecs::redis::sink::Sink as _;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::multi::TOO_MUCH_KEPT;
 use super::out::Pieces;
 use super::pump::{Next, Pump, Stop};
 use super::queue::Owed;
@@ -135,8 +136,11 @@ where
             self.discard(pieces);
             return Next::Done;
         }
-        self.put(whole, forward.sent_as, pieces);
         let shape = self.shape(forward.reply, whole);
+        if !self.has_room(&shape) {
+            return self.refuse(TOO_MUCH_KEPT);
+        }
+        self.put(whole, forward.sent_as, pieces);
         self.expect(forward.effect, shape, blocking);
         Next::Done
     }

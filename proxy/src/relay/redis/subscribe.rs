@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use tenantsdb_codecs::limits::REDIS_PATTERN_BYTES_MAX;
 use tenantsdb_codecs::redis::command::{Local, Refusal};
 use tenantsdb_codecs::redis::prefix::{KEYSPACE, channel_in, channel_place, reaches_keyspace};
 use tenantsdb_codecs::redis::server;
@@ -18,6 +19,9 @@ use super::request::Whole;
 
 /// What one client may listen to.
 const SUBSCRIPTIONS_MAX: usize = 100_000;
+
+/// The names of all of it together, in bytes: 40 for each, if there are as many.
+const NAMES_BYTES_MAX: usize = 4 << 20;
 
 impl<C, S> Pump<'_, C, S>
 where
@@ -64,11 +68,21 @@ where
                 "ERR a client may have {SUBSCRIPTIONS_MAX} subscriptions"
             ));
         }
+        let names = || (1..whole.argc()).map(|index| whole.arg(index));
+        let bytes: usize = names().map(<[u8]>::len).sum();
+        if own.bytes + bytes > NAMES_BYTES_MAX {
+            return Err("ERR too many subscriptions".to_owned());
+        }
+        if local == Local::PSubscribe && names().any(|name| name.len() > REDIS_PATTERN_BYTES_MAX) {
+            return Err(format!(
+                "ERR a pattern may have {REDIS_PATTERN_BYTES_MAX} bytes"
+            ));
+        }
         let refused = |refusal: Refusal| refusal.text(&[whole.arg(0)]);
-        for index in 1..whole.argc() {
+        for name in names() {
             match local {
-                Local::Subscribe => channel_place(whole.arg(index)).map(|_| ()),
-                Local::PSubscribe => reaches_keyspace(whole.arg(index)).map(|_| ()),
+                Local::Subscribe => channel_place(name).map(|_| ()),
+                Local::PSubscribe => reaches_keyspace(name).map(|_| ()),
                 _ => Ok(()),
             }
             .map_err(refused)?;
@@ -83,6 +97,22 @@ where
             Local::SSubscribe | Local::SUnsubscribe => &mut own.shard_channels,
             _ => &mut own.patterns,
         }
+    }
+
+    fn add(&mut self, local: Local, name: &[u8]) {
+        if self.set(local).insert(name.into()) {
+            self.state.subscriptions.bytes += name.len();
+        }
+    }
+
+    /// Answers whether it was there.
+    fn remove(&mut self, local: Local, name: &[u8]) -> bool {
+        let was_there = self.set(local).remove(name);
+        if was_there {
+            let bytes = &mut self.state.subscriptions.bytes;
+            *bytes = bytes.saturating_sub(name.len());
+        }
+        was_there
     }
 
     /// Says what has become of a subscription.
@@ -115,7 +145,7 @@ where
                 _ => 0,
             };
             self.wires.keys.push((index, place));
-            self.set(local).insert(channel.into());
+            self.add(local, channel);
             self.say(local, Some(channel), &mut words);
         }
         self.put(whole, None, pieces);
@@ -142,7 +172,7 @@ where
         // Only what the server knows of is ended there.
         let mut ended: Vec<Vec<u8>> = Vec::new();
         for name in &names {
-            if self.set(local).remove(name) {
+            if self.remove(local, name) {
                 let mut channel = Vec::new();
                 let known = match local {
                     Local::Unsubscribe => channel_in(self.desk.prefix, name, &mut channel).is_ok(),
@@ -176,7 +206,7 @@ where
         for index in 1..whole.argc() {
             let pattern = whole.arg(index);
             reaches |= reaches_keyspace(pattern).unwrap_or(false);
-            self.set(Local::PSubscribe).insert(pattern.into());
+            self.add(Local::PSubscribe, pattern);
             self.say(Local::PSubscribe, Some(pattern), &mut words);
         }
         let own = &mut self.state.subscriptions;
@@ -206,7 +236,7 @@ where
             self.say(local, None, &mut words);
         }
         for name in &names {
-            self.set(local).remove(name);
+            self.remove(local, name);
             self.say(local, Some(name), &mut words);
         }
         let own = &mut self.state.subscriptions;

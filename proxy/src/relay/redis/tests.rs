@@ -25,6 +25,8 @@ use crate::front::redis::state::State;
 use crate::metrics::Metrics;
 use crate::relay::End;
 
+mod bounds;
+
 /// What a session may do.
 #[derive(Clone, Copy)]
 struct May {

@@ -15,6 +15,7 @@ use crate::back::redis::Connection;
 use crate::core::Core;
 use crate::fault::{Fault as _, FaultKind};
 use crate::stream::Stream;
+use crate::walk::ask::Asker;
 use crate::walk::names::Names;
 use crate::walk::pubsub::Channels;
 use crate::walk::scan::Scan;
@@ -85,10 +86,12 @@ pub(crate) async fn ask(
         (Local::ScriptExists, Some(session)) => {
             let shas = words.get(1..).unwrap_or_default();
             let scripts = &asking.member.tenant().scripts;
-            match script::exists(&mut session.stream, scripts, shas).await {
+            let mut asker = Asker::new(&mut session.stream);
+            let done = match script::exists(&mut asker, scripts, shas).await {
                 Ok(there) => Answer::Array(there.into_iter().map(Answer::Integer).collect()).into(),
                 Err(error) => failed(&error),
-            }
+            };
+            told(done, asker.take_pushes())
         }
         (Local::Scan, _) => match Scan::read(words) {
             Ok(scan) => walk(asking, async |walker| scanned(walker.scan(&scan).await?)).await,
@@ -129,13 +132,6 @@ async fn walk<F>(asking: Asking<'_>, ask: F) -> Done
 where
     F: AsyncFnOnce(&mut Walker<'_, Stream<TcpStream>>) -> Result<Answer, Error>,
 {
-    walk_done(asking, async |walker| ask(walker).await.map(Done::from)).await
-}
-
-async fn walk_done<F>(asking: Asking<'_>, ask: F) -> Done
-where
-    F: AsyncFnOnce(&mut Walker<'_, Stream<TcpStream>>) -> Result<Done, Error>,
-{
     let Asking {
         core,
         proved,
@@ -152,11 +148,12 @@ where
     let stream = &mut pooled.connection.stream;
     let mut walker = Walker::new(stream, names, &turns, &member.tenant().walks);
     let done = ask(&mut walker).await;
-    if done.as_ref().err().is_none_or(Error::is_settled) {
+    let is_settled = done.as_ref().err().is_none_or(Error::is_settled);
+    if is_settled && walker.is_at_boundary() {
         // Each question was answered, and none leaves anything behind.
         core.redis.put_back(pooled);
     }
-    done.unwrap_or_else(|error| failed(&error))
+    done.map_or_else(|error| failed(&error), Done::from)
 }
 
 fn scanned(scanned: crate::walk::scan::Scanned) -> Result<Answer, Error> {
@@ -172,15 +169,13 @@ async fn flush(asking: Asking<'_>, words: &[&[u8]], session: &mut Connection) ->
         [how] if is_sync_or_async(how) => {}
         _ => return Answer::error("ERR syntax error").into(),
     }
-    walk_done(asking, async |walker| {
-        let pushes = walker.flush(&mut session.stream).await?;
-        Ok(Done {
-            answer: Answer::OK,
-            pushes,
-            is_settled: true,
-        })
+    let mut pushes = Vec::new();
+    let done = walk(asking, async |walker| {
+        walker.flush(&mut session.stream, &mut pushes).await?;
+        Ok(Answer::OK)
     })
-    .await
+    .await;
+    told(done, pushes)
 }
 
 async fn pubsub(asking: Asking<'_>, words: &[&[u8]]) -> Done {
@@ -252,6 +247,14 @@ fn wrong_number(name: &str) -> Done {
         "ERR wrong number of arguments for '{name}' command"
     ))
     .into()
+}
+
+/// With what came unasked meanwhile, as long as the connection that it came on is of use.
+fn told(mut done: Done, pushes: Vec<u8>) -> Done {
+    if done.is_settled {
+        done.pushes = pushes;
+    }
+    done
 }
 
 /// What a client is told.

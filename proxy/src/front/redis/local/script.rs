@@ -86,7 +86,7 @@ impl Scripts {
 ///
 /// The server's answer, or none.
 pub(super) async fn exists<S>(
-    stream: &mut S,
+    asker: &mut Asker<'_, S>,
     scripts: &Scripts,
     shas: &[&[u8]],
 ) -> Result<Vec<i64>, Error>
@@ -94,7 +94,6 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let words = [&[&b"SCRIPT"[..], b"EXISTS"], shas].concat();
-    let mut asker = Asker::new(stream);
     let Value::Array(there) = asker.ask(&words).await? else {
         return Err(Error::Unexpected("SCRIPT EXISTS"));
     };
