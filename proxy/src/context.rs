@@ -46,10 +46,6 @@ pub struct Context {
     /// What Redis servers say of their commands.
     pub(crate) tables: Tables,
     /// The Redis clients of this process.
-    #[allow(
-        dead_code,
-        reason = "clients with a prefix come in with the next commits"
-    )]
     pub(crate) redis_clients: Arc<Tenants>,
     /// What is asked of Redis servers about tenants' names.
     pub(crate) walks: Walks,
