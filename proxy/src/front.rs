@@ -54,6 +54,17 @@ where
     let _ = timeout(TELL_TIMEOUT, closing).await;
 }
 
+/// Sends what is in `out`, and empties it. Not cancel safe.
+async fn send_out<T>(stream: &mut Stream<T>, out: &mut Vec<u8>) -> io::Result<()>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(out).await?;
+    stream.flush().await?;
+    out.clear();
+    Ok(())
+}
+
 /// Whether a client has begun to talk in time. Its first byte stays where it is; that it has gone
 /// instead is found by who reads.
 async fn has_begun(context: &Context, stream: &TcpStream) -> bool {

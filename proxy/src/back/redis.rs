@@ -4,11 +4,6 @@
 //! - [`command`]: commands of our own, each confirmed.
 //! - [`tables`]: what each server says of its commands, asked once.
 
-#![allow(
-    dead_code,
-    reason = "what serves namespaces, which uses the rest, comes with the next commits"
-)]
-
 pub(crate) mod command;
 pub(crate) mod login;
 pub(crate) mod tables;
@@ -43,8 +38,6 @@ pub(crate) struct ServerSession {
     pub(crate) id: i64,
     /// What the server replies in.
     pub(crate) protocol: Protocol,
-    /// `redis` or `valkey`, a space, the version, as the server says them.
-    pub(crate) version: Arc<str>,
     /// What it says of its commands.
     pub(crate) table: Arc<Table>,
 }

@@ -24,11 +24,6 @@
 //!
 //! A client may send its whole pipeline with its login: what comes behind it stays in the inbox.
 
-#![allow(
-    dead_code,
-    reason = "what serves namespaces, which uses the rest, comes with the next commits"
-)]
-
 pub(crate) mod answer;
 pub(crate) mod client;
 mod farewell;

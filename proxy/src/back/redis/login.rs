@@ -54,7 +54,6 @@ pub(crate) async fn open(
         session: ServerSession {
             id,
             protocol: identity.protocol,
-            version,
             table,
         },
     })

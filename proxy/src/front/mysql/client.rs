@@ -2,9 +2,10 @@
 //! flush, and the number of the next packet.
 
 use tenantsdb_codecs::mysql::Error as ProtocolError;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::refuse::Refusal;
+use crate::front::send_out;
 use crate::inbox::{self, Inbox};
 use crate::stream::Stream;
 
@@ -44,10 +45,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
 
     /// Sends what is to be sent. Not cancel safe.
     pub(super) async fn send(&mut self) -> Result<(), Refusal> {
-        self.stream.write_all(&self.out).await?;
-        self.stream.flush().await?;
-        self.out.clear();
-        Ok(())
+        Ok(send_out(&mut self.stream, &mut self.out).await?)
     }
 }
 

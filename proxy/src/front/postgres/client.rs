@@ -3,9 +3,10 @@
 
 use tenantsdb_codecs::postgres::frame::Frame;
 use tenantsdb_codecs::scram::channel::ChannelBinding;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::refuse::Refusal;
+use crate::front::send_out;
 use crate::inbox::{self, Inbox};
 use crate::stream::Stream;
 
@@ -42,10 +43,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
 
     /// Sends what is to be sent. Not cancel safe.
     pub(super) async fn send(&mut self) -> Result<(), Refusal> {
-        self.stream.write_all(&self.out).await?;
-        self.stream.flush().await?;
-        self.out.clear();
-        Ok(())
+        Ok(send_out(&mut self.stream, &mut self.out).await?)
     }
 }
 

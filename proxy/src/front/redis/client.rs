@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use tenantsdb_codecs::redis::Error as ProtocolError;
 use tenantsdb_codecs::redis::client::{Bounds, Scan, Scanned};
 use tenantsdb_codecs::redis::server::Protocol;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::handshake::Hello;
 use super::refuse::Refusal;
+use crate::front::send_out;
 use crate::inbox::{self, Inbox};
 use crate::stream::Stream;
 
@@ -93,10 +94,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
         if self.out.is_empty() {
             return Ok(());
         }
-        self.stream.write_all(&self.out).await?;
-        self.stream.flush().await?;
-        self.out.clear();
-        Ok(())
+        Ok(send_out(&mut self.stream, &mut self.out).await?)
     }
 }
 

@@ -86,22 +86,6 @@ impl Tenants {
             client,
         }
     }
-
-    /// The database's clients, if it has any.
-    pub(crate) fn tenant(&self, database: &str) -> Option<Arc<Tenant>> {
-        self.tenants.get(database).map(|it| Arc::clone(&it))
-    }
-
-    /// Ends the sessions of a database that `means` says; answers how many. For the proxy itself: a
-    /// login was rotated, a route is gone.
-    pub(crate) fn end(&self, database: &str, means: impl Fn(&Client) -> bool) -> usize {
-        let Some(tenant) = self.tenant(database) else {
-            return 0;
-        };
-        let clients = tenant.clients();
-        let meant = clients.iter().filter(|client| means(client));
-        meant.map(|client| client.kill()).count()
-    }
 }
 
 // === impl Tenant ===
@@ -113,11 +97,6 @@ impl Tenant {
         let clients = self.lock();
         let staying = clients.values().filter(|client| !client.is_killed());
         staying.map(Arc::clone).collect()
-    }
-
-    /// How many there are.
-    pub(crate) fn len(&self) -> usize {
-        self.lock().len()
     }
 
     /// Patterns that its clients are subscribed to, each client's counted: what `PUBSUB NUMPAT`
@@ -179,11 +158,11 @@ pub(crate) mod tests {
         let first = tenants.enter(entrance("app__acme", 1));
         let second = tenants.enter(entrance("app__acme", 2));
         let other = tenants.enter(entrance("app__globex", 3));
-        assert_eq!(first.tenant().len(), 2);
-        assert_eq!(other.tenant().len(), 1);
+        assert_eq!(first.tenant().lock().len(), 2);
+        assert_eq!(other.tenant().lock().len(), 1);
         assert!(Arc::ptr_eq(first.tenant(), second.tenant()));
         drop(first);
-        assert_eq!(second.tenant().len(), 1);
+        assert_eq!(second.tenant().lock().len(), 1);
         drop((second, other));
         assert!(tenants.tenants.is_empty());
     }
@@ -202,13 +181,15 @@ pub(crate) mod tests {
     }
 
     #[tokio::test]
-    async fn the_proxy_ends_sessions_of_one_database_only() {
+    async fn a_session_that_is_ended_is_of_one_database_only() {
         let tenants = Arc::<Tenants>::default();
         let acme = tenants.enter(entrance("app__acme", 1));
         let globex = tenants.enter(entrance("app__globex", 2));
-        assert_eq!(tenants.end("app__acme", |_| true), 1);
+        let clients = acme.tenant().clients();
+        assert_eq!(clients.len(), 1);
+        clients.iter().for_each(|client| client.kill());
         assert!(acme.tenant().clients().is_empty());
-        assert_eq!(tenants.end("app__nobody", |_| true), 0);
+        assert!(tenants.tenants.get("app__nobody").is_none());
         acme.client().killed().await;
         assert!(!globex.client().is_killed());
     }

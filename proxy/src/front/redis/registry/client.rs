@@ -143,13 +143,6 @@ impl Client {
         change(self.lock().get_or_insert_default());
     }
 
-    /// Forgets what it calls itself but for its library, as RESET does.
-    pub(crate) fn reset_name(&self) {
-        if let Some(names) = &mut *self.lock() {
-            names.name = Box::default();
-        }
-    }
-
     /// Ends its session, whatever it does and on whichever core.
     pub(crate) fn kill(&self) {
         self.is_killed.store(true, Ordering::Release);
