@@ -116,6 +116,26 @@ init_control() {
   export TDB_API_KEY TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_CONFIG=$DIR/tdb.json
 }
 
+# start_fleet ENGINE DOOR SERVER_PORT USER LIMIT: control, and the proxy with this door, in front of one
+# server; LIMIT is the proxy's option that says how many connections a database may have. Without TLS on
+# either side, as the other ways are.
+start_fleet() {
+  local engine=$1 door=$2 server_port=$3 user=$4 limit=$5
+  init_control
+  start control as_own_session "$BIN/tenantsdb-control" run --data "$DIR/control" \
+    --listen "127.0.0.1:$CONTROL_PORT" "--$door-address" "127.0.0.1:$PROXY_PORT"
+  until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
+  "$BIN/tdb" servers add --name bench --engine "$engine" --address "127.0.0.1:$server_port" \
+    --user "$user" --password-file "$DIR/admin.password" --tls disable >>"$DIR/log/tdb.log" 2>&1 ||
+    die 'tdb servers add failed'
+  start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DIR/proxy" --cores "$THREADS" \
+    --postgres-listen "127.0.0.1:$POSTGRES_PORT" "--$door-listen" "127.0.0.1:$PROXY_PORT" \
+    --admin-listen "127.0.0.1:$ADMIN_PORT" --control-url "$TDB_API_URL" \
+    --proxy-token-file "$DIR/proxy-token" --proxy-id bench --drain-seconds $DRAIN_SECONDS \
+    "$limit" $((CLIENTS + 1))
+  until_ready proxy "$BIN/tenantsdb-proxy" health --ready --admin-listen "127.0.0.1:$ADMIN_PORT"
+}
+
 # Ticks of processor time that a process has used, all of its threads together. Its name, in
 # brackets, may have spaces; what follows the last bracket begins with field 3 of proc(5).
 cpu_ticks() {

@@ -91,23 +91,6 @@ SQL
   until_ready mariadb as_admin -e 'SELECT 1'
 }
 
-start_fleet() {
-  init_control
-  start control as_own_session "$BIN/tenantsdb-control" run --data "$DIR/control" \
-    --listen "127.0.0.1:$CONTROL_PORT" --mariadb-address "127.0.0.1:$PROXY_PORT"
-  until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
-  # Without TLS on either side, as the other two ways are.
-  "$BIN/tdb" servers add --name bench --engine MySQL --address "127.0.0.1:$MARIADB_PORT" \
-    --user admin --password-file "$DIR/admin.password" --tls disable >>"$DIR/log/tdb.log" 2>&1 ||
-    die 'tdb servers add failed'
-  start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DIR/proxy" --cores "$THREADS" \
-    --postgres-listen "127.0.0.1:$POSTGRES_PORT" --mariadb-listen "127.0.0.1:$PROXY_PORT" \
-    --admin-listen "127.0.0.1:$ADMIN_PORT" --control-url "$TDB_API_URL" \
-    --proxy-token-file "$DIR/proxy-token" --proxy-id bench --drain-seconds $DRAIN_SECONDS \
-    --server-connections-max $((CLIENTS + 1))
-  until_ready proxy "$BIN/tenantsdb-proxy" health --ready --admin-listen "127.0.0.1:$ADMIN_PORT"
-}
-
 # The table is made by sysbench, so the tenant's login has to be allowed to.
 make_tenant() {
   local string
@@ -263,7 +246,7 @@ chmod 711 "$DIR"
 
 read -r MARIADB_PORT HAPROXY_PORT PROXY_PORT POSTGRES_PORT CONTROL_PORT ADMIN_PORT <<<"$(free_ports 6)"
 start_mariadb
-start_fleet
+start_fleet MySQL mariadb "$MARIADB_PORT" admin --server-connections-max
 make_tenant
 make_direct_login
 start_haproxy

@@ -55,23 +55,6 @@ start_redis() {
   until_ready redis env REDISCLI_AUTH="$ADMIN_PASSWORD" redis-cli -e -p "$REDIS_PORT" ping
 }
 
-start_fleet() {
-  init_control
-  start control as_own_session "$BIN/tenantsdb-control" run --data "$DIR/control" \
-    --listen "127.0.0.1:$CONTROL_PORT" --redis-address "127.0.0.1:$PROXY_PORT"
-  until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
-  # Without TLS on either side, as the other two ways are.
-  "$BIN/tdb" servers add --name bench --engine Redis --address "127.0.0.1:$REDIS_PORT" \
-    --user default --password-file "$DIR/admin.password" --tls disable >>"$DIR/log/tdb.log" 2>&1 ||
-    die 'tdb servers add failed'
-  start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DIR/proxy" --cores "$THREADS" \
-    --postgres-listen "127.0.0.1:$POSTGRES_PORT" --redis-listen "127.0.0.1:$PROXY_PORT" \
-    --admin-listen "127.0.0.1:$ADMIN_PORT" --control-url "$TDB_API_URL" \
-    --proxy-token-file "$DIR/proxy-token" --proxy-id bench --drain-seconds $DRAIN_SECONDS \
-    --redis-server-connections-max $((CLIENTS + 1))
-  until_ready proxy "$BIN/tenantsdb-proxy" health --ready --admin-listen "127.0.0.1:$ADMIN_PORT"
-}
-
 # make_tenant MODE: a blueprint and a tenant whose connections are pooled so.
 make_tenant() {
   local mode=$1 string
@@ -190,7 +173,7 @@ prepare
 declare -A USER_OF=() PASSWORD_OF=()
 read -r REDIS_PORT HAPROXY_PORT PROXY_PORT POSTGRES_PORT CONTROL_PORT ADMIN_PORT <<<"$(free_ports 6)"
 start_redis
-start_fleet
+start_fleet Redis redis "$REDIS_PORT" default --redis-server-connections-max
 make_tenant session
 make_tenant transaction
 start_haproxy
