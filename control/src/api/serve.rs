@@ -11,6 +11,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
+use super::linger::Lingering;
 use crate::context::Context;
 
 /// Connections at the same time: dozens of proxies hold a few each.
@@ -43,7 +44,7 @@ pub(crate) async fn serve(context: Arc<Context>, listener: TcpListener) {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
+                .serve_connection(TokioIo::new(Lingering::new(stream)), service);
             tokio::pin!(connection);
             let ended = tokio::select! {
                 ended = &mut connection => ended,

@@ -9,6 +9,7 @@
 //! - [`names`], [`quote`]: how things of ours are called; names and texts in statements.
 //! - [`register`]: may this server be used?
 //! - [`accounts`]: logins of tenants and workspaces.
+//! - [`threads`]: sessions on the server, to be found and ended.
 //! - [`deployer`]: the account that owns a schema's objects and runs captured text.
 //! - [`database`], [`template`], [`tenant`], [`workspace`]: schemas, and the three kinds of them.
 //! - [`schema`], [`normal`]: all objects of a schema, for comparison and for [`copy`].
@@ -33,6 +34,7 @@ mod session;
 mod step;
 mod template;
 mod tenant;
+mod threads;
 mod workspace;
 
 pub(super) use self::connect::MySql;

@@ -250,13 +250,8 @@ fn messages_of_many_packets_pass(flavour: Flavour) {
 /// Waits until so many of the tenant's `SLEEP` are running on the server.
 fn wait_for_sleep(server: &Server, database: &Database, count: usize) {
     let mut admin = server.admin();
-    let sql = format!(
-        "SELECT COUNT(*) FROM information_schema.processlist \
-         WHERE db = '{}' AND info LIKE 'SELECT SLEEP%'",
-        database.name
-    );
-    wait::until("the query to run", || {
-        (admin.one(&sql) == count.to_string()).then_some(())
+    wait::until("the query to run, or to end", || {
+        (admin.running(&database.name, "SELECT SLEEP") == count).then_some(())
     });
 }
 

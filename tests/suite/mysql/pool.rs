@@ -272,18 +272,10 @@ fn an_open_transaction_and_locks_end_with_their_client(flavour: Flavour) {
     let mut session = tenant.session();
     session.ask("SELECT SLEEP(600)").unwrap();
     let mut admin = blueprint.fleet.server.admin();
-    let running = format!(
-        "SELECT COUNT(*) FROM information_schema.processlist \
-         WHERE db = '{}' AND info LIKE 'SELECT SLEEP%'",
-        tenant.name
-    );
-    wait::until("the query to run", || {
-        (admin.one(&running) == "1").then_some(())
-    });
+    let mut running = || admin.running(&tenant.name, "SELECT SLEEP");
+    wait::until("the query to run", || (running() == 1).then_some(()));
     drop(session);
-    wait::until("the query to end", || {
-        (admin.one(&running) == "0").then_some(())
-    });
+    wait::until("the query to end", || (running() == 0).then_some(()));
     assert_eq!(tenant.one("SELECT 1"), "1");
 }
 

@@ -3,27 +3,17 @@
 //! An account is `'name'@'%'`. What it may do outside its schema is looked at before it is touched:
 //! one that was there with other rights is somebody else's.
 
-use std::time::Duration;
-
 use tenantsdb_codecs::secret::Secret;
-use tokio::time::Instant;
 
-use super::connect::{Fault, MySql, Session, refused, text, unreachable};
+use super::connect::{Fault, MySql, Session, refused, text};
 use super::quote::{grant_target, ident, literal};
+use super::threads::{Threads, end_threads};
 use crate::provision::Error;
 use tenantsdb_codecs::mysql::{Flavour, account_name};
 
 /// A tenant's login may work with data and temporary tables.
 const DATA: &str = "SELECT, INSERT, UPDATE, DELETE, EXECUTE, CREATE TEMPORARY TABLES, \
     LOCK TABLES, SHOW VIEW";
-/// How long threads that were told to end may take: an ALTER TABLE undoes its work first.
-const THREADS_END: Duration = Duration::from_secs(30);
-/// Between two looks at whether they have; doubled each time, up to the second.
-const THREADS_PAUSE_MIN: Duration = Duration::from_millis(2);
-const THREADS_PAUSE_MAX: Duration = Duration::from_millis(200);
-
-/// "Unknown thread id".
-const NO_THREAD: u16 = 1094;
 /// "There is no such grant defined".
 const NO_GRANT: &[u16] = &[1141];
 
@@ -36,15 +26,12 @@ pub(super) enum Rights {
     All,
 }
 
-/// Which threads of the server are meant. As a condition on `information_schema.PROCESSLIST`.
-pub(super) struct Threads(String);
-
 impl MySql {
     pub(in crate::provision) async fn login_disable(&self, user: &str) -> Result<(), Error> {
         self.admin_once(async |admin| {
             let sql = format!("ALTER USER {} ACCOUNT LOCK", account(user));
             admin.run(&sql).await?;
-            end_threads(admin, &Threads::of(&account_name(user))).await
+            end_threads(admin, &Threads::Of(&account_name(user))).await
         })
         .await
     }
@@ -71,7 +58,7 @@ impl MySql {
                 Flavour::MySql => format!("SET DEFAULT ROLE NONE TO {own}"),
             };
             admin.run(&default_role).await?;
-            end_threads(admin, &Threads::of(&account_name(user))).await
+            end_threads(admin, &Threads::Of(&account_name(user))).await
         })
         .await
     }
@@ -90,61 +77,6 @@ impl MySql {
             .await?;
         session.close().await;
         Ok(())
-    }
-
-    pub(in crate::provision) async fn terminate(&self, database: &str) -> Result<(), Error> {
-        let threads = Threads(format!(
-            "(DB = {0} OR USER = {1}) AND USER <> {2}",
-            literal(database),
-            literal(&account_name(database)),
-            literal(self.admin_user())
-        ));
-        self.admin_once(async |admin| end_threads(admin, &threads).await)
-            .await
-    }
-
-    pub(in crate::provision) async fn threads_alive(
-        &self,
-        threads: &[i64],
-    ) -> Result<Vec<i64>, Error> {
-        if threads.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: Vec<String> = threads.iter().map(i64::to_string).collect();
-        let wanted = Threads(format!("ID IN ({})", ids.join(", ")));
-        let alive = self
-            .admin_once(async |admin| threads_of(admin, &wanted).await)
-            .await?;
-        Ok(alive.iter().filter_map(|id| id.parse().ok()).collect())
-    }
-
-    pub(in crate::provision) async fn threads_busy(
-        &self,
-        database: &str,
-    ) -> Result<Vec<i64>, Error> {
-        let wanted = Threads(format!(
-            "DB = {} AND COMMAND NOT IN ('Sleep', 'Daemon') AND USER <> {}",
-            literal(database),
-            literal(self.admin_user())
-        ));
-        let busy = self
-            .admin_once(async |admin| threads_of(admin, &wanted).await)
-            .await?;
-        Ok(busy.iter().filter_map(|id| id.parse().ok()).collect())
-    }
-}
-
-// === impl Threads ===
-
-impl Threads {
-    /// All of an account.
-    pub(super) fn of(name: &str) -> Self {
-        Self(format!("USER = {}", literal(name)))
-    }
-
-    /// All that have this schema as their default.
-    pub(super) fn using(database: &str) -> Self {
-        Self(format!("DB = {}", literal(database)))
     }
 }
 
@@ -261,45 +193,14 @@ pub(super) async fn unlock(admin: &mut Session, login: &str) -> Result<(), Fault
 pub(super) async fn lock_if_there(admin: &mut Session, login: &str) -> Result<(), Fault> {
     let sql = format!("ALTER USER IF EXISTS {} ACCOUNT LOCK", account(login));
     admin.run(&sql).await?;
-    end_threads(admin, &Threads::of(&account_name(login))).await
+    end_threads(admin, &Threads::Of(&account_name(login))).await
 }
 
 /// Drops an account that may be gone, and ends its threads.
 pub(super) async fn drop_account(admin: &mut Session, name: &str) -> Result<(), Fault> {
     let own = account_of_name(name);
     admin.run(&format!("DROP USER IF EXISTS {own}")).await?;
-    end_threads(admin, &Threads::of(name)).await
-}
-
-/// Ends threads and waits until they are gone.
-pub(super) async fn end_threads(admin: &mut Session, threads: &Threads) -> Result<(), Fault> {
-    let deadline = Instant::now() + THREADS_END;
-    let mut pause = THREADS_PAUSE_MIN;
-    loop {
-        let left = threads_of(admin, threads).await?;
-        if left.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            return Err(unreachable(admin.addr(), "threads that were killed do not end").into());
-        }
-        for id in left {
-            admin
-                .run_unless(&format!("KILL {id}"), &[NO_THREAD])
-                .await?;
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(THREADS_PAUSE_MAX);
-    }
-}
-
-async fn threads_of(admin: &mut Session, threads: &Threads) -> Result<Vec<String>, Fault> {
-    let sql = format!(
-        "SELECT ID FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID() AND {}",
-        threads.0
-    );
-    let rows = admin.rows(&sql).await?;
-    Ok(rows.iter().map(|row| text(row, 0)).collect())
+    end_threads(admin, &Threads::Of(name)).await
 }
 
 /// Gives an account its authentication, and takes back what bounds it otherwise.

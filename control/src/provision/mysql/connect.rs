@@ -255,11 +255,20 @@ impl Session {
 
     /// The rows of a query of ours, or of several, one after the other.
     pub(super) async fn rows(&mut self, sql: &str) -> Result<Vec<TextRow>, Fault> {
+        self.first_columns(sql, usize::MAX).await
+    }
+
+    /// The first columns of a query's rows. Those behind them need not be text.
+    pub(super) async fn first_columns(
+        &mut self,
+        sql: &str,
+        columns: usize,
+    ) -> Result<Vec<TextRow>, Fault> {
         let addr = self.addr.clone();
         let rows = self.connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)));
         let rows = within(&addr, STATEMENT_TIMEOUT, rows).await?;
         let texts = |row: &sqlx::mysql::MySqlRow| {
-            (0..row.len())
+            (0..row.len().min(columns))
                 .map(|column| row.try_get_unchecked::<Option<String>, _>(column))
                 .collect::<Result<TextRow, _>>()
         };

@@ -1,10 +1,11 @@
 //! Schemas: made, looked at, dropped.
 
-use super::accounts::{Threads, drop_account, end_threads};
+use super::accounts::drop_account;
 use super::connect::{Fault, Session, refused, text};
 use super::marker::{self, Marker};
 use super::names::deploy_account_name;
 use super::quote::{ident, literal};
+use super::threads::{Threads, end_threads};
 use tenantsdb_codecs::mysql::account_name;
 
 /// What is there under a schema's name.
@@ -92,8 +93,8 @@ pub(super) async fn drop_database(admin: &mut Session, database: &str) -> Result
         literal(&deployer)
     );
     admin.run(&lock).await?;
-    end_threads(admin, &Threads::of(&deployer)).await?;
-    end_threads(admin, &Threads::using(database)).await?;
+    end_threads(admin, &Threads::Of(&deployer)).await?;
+    end_threads(admin, &Threads::Using(database)).await?;
     admin
         .run(&format!("DROP DATABASE IF EXISTS {}", ident(database)))
         .await?;

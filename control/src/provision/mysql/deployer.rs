@@ -8,9 +8,10 @@
 use tenantsdb_codecs::mysql::auth::{native, sha2};
 use tenantsdb_codecs::secret::Secret;
 
-use super::accounts::{self, Rights, Threads, account_of_name, end_threads};
+use super::accounts::{self, Rights, account_of_name};
 use super::connect::{Fault, MySql, Session};
 use super::names::{deploy_account_name, hex};
+use super::threads::{Threads, end_threads};
 use crate::provision::Error;
 use tenantsdb_codecs::mysql::Flavour;
 
@@ -42,7 +43,7 @@ impl MySql {
         let create = format!("CREATE USER IF NOT EXISTS {own} {identified} ACCOUNT LOCK");
         admin.run(&create).await?;
         admin.run(&format!("ALTER USER {own} ACCOUNT LOCK")).await?;
-        end_threads(admin, &Threads::of(&name)).await?;
+        end_threads(admin, &Threads::Of(&name)).await?;
         accounts::grant(admin, &name, database, Rights::All).await
     }
 
@@ -55,7 +56,7 @@ impl MySql {
         let own = account_of_name(&name);
         let opened = async {
             admin.run(&format!("ALTER USER {own} ACCOUNT LOCK")).await?;
-            end_threads(&mut admin, &Threads::of(&name)).await?;
+            end_threads(&mut admin, &Threads::Of(&name)).await?;
             let identified = identified(admin.flavour, &password)?;
             admin
                 .run(&format!("ALTER USER {own} {identified} ACCOUNT UNLOCK"))
@@ -81,7 +82,7 @@ impl MySql {
         let own = account_of_name(&name);
         self.admin_once(async |admin| {
             admin.run(&format!("ALTER USER {own} ACCOUNT LOCK")).await?;
-            end_threads(admin, &Threads::of(&name)).await
+            end_threads(admin, &Threads::Of(&name)).await
         })
         .await
     }

@@ -162,11 +162,7 @@ async fn threads_that_die_at_any_moment_leave_each_version_once(server: &'static
         tokio::spawn(async move {
             let mut admin = server.admin().await;
             for _ in 0..60 {
-                let sql = format!(
-                    "SELECT MAX(ID) FROM information_schema.PROCESSLIST WHERE USER = '{user}'"
-                );
-                let thread = admin.value(&sql).await;
-                if !thread.is_empty() {
+                if let Some((thread, _)) = admin.threads(&user).await.last() {
                     let _ = admin.try_run(&format!("KILL {thread}")).await;
                 }
                 tokio::time::sleep(Duration::from_millis(3)).await;
@@ -192,8 +188,7 @@ async fn threads_that_die_at_any_moment_leave_each_version_once(server: &'static
         .await;
     assert_eq!(made, template.unwrap());
     let mut admin = server.admin().await;
-    let sql = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '{user}'");
-    assert_eq!(admin.value(&sql).await, "0");
+    assert!(admin.threads(&user).await.is_empty());
 }
 
 async fn an_intent_that_nothing_explains_needs_attention(server: &'static Server) {
@@ -385,13 +380,11 @@ async fn a_lock_that_is_let_go_is_waited_for_and_one_that_is_not_fails(server: &
     // Past the first timeout: it has been there, given up, and come again.
     let mut threads = Vec::new();
     while threads.len() < 2 {
-        let sql = format!(
-            "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{user}' \
-             AND STATE LIKE 'Waiting for table metadata lock%'"
-        );
-        let thread = admin.value(&sql).await;
-        if !thread.is_empty() && !threads.contains(&thread) {
-            threads.push(thread);
+        for (thread, state) in admin.threads(&user).await {
+            let waits = state.starts_with("Waiting for table metadata lock");
+            if waits && !threads.contains(&thread) {
+                threads.push(thread);
+            }
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -415,8 +408,7 @@ async fn a_statement_that_runs_too_long_is_ended(server: &'static Server) {
     assert!(!failure.unreachable && failure.to == Some(1), "{failure:?}");
     let mut admin = server.admin().await;
     let user = deploy_account_name("slow__acme");
-    let sql = format!("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = '{user}'");
-    assert_eq!(admin.value(&sql).await, "0");
+    assert!(admin.threads(&user).await.is_empty());
 }
 
 async fn online_is_demanded_where_asked_for(server: &'static Server) {

@@ -266,6 +266,18 @@ impl Client {
         number(&self.try_run(sql).await.expect_err(sql))
     }
 
+    /// Id and state of an account's threads. Not by `information_schema`: [`super::super::threads`].
+    pub(super) async fn threads(&mut self, user: &str) -> Vec<(String, String)> {
+        let rows = self.0.fetch_all(sqlx::raw_sql("SHOW PROCESSLIST")).await;
+        let rows = rows.unwrap();
+        let column = |row: &sqlx::mysql::MySqlRow, n: usize| {
+            let value = row.try_get_unchecked::<Option<String>, _>(n);
+            value.unwrap().unwrap_or_default()
+        };
+        let own = rows.iter().filter(|row| column(row, 1) == user);
+        own.map(|row| (column(row, 0), column(row, 6))).collect()
+    }
+
     /// First column of the first row, as text; empty if it is NULL or there is no row.
     pub(crate) async fn value(&mut self, sql: &str) -> String {
         let rows = self.0.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql))).await;
