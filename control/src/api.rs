@@ -10,6 +10,7 @@ pub(crate) mod extract;
 pub(crate) mod feed;
 pub(crate) mod health;
 pub(crate) mod idempotency;
+mod linger;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod proxies;

@@ -272,6 +272,29 @@ async fn a_body_that_is_not_understood_is_refused_with_the_place() {
     .await;
 }
 
+/// What is in flight when the answer is given: more than the sockets between both ends hold.
+#[tokio::test]
+async fn who_sends_more_than_is_read_gets_the_answer_all_the_same() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let control = Running::start().await;
+    let address = control.url.trim_start_matches("http://").to_owned();
+    let key = control.issued.api_key.expose();
+    for (key, status) in [(key.as_str(), "413"), ("wrong", "401")] {
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        let body = vec![b'x'; 32 << 20];
+        let head = format!(
+            "POST /v1/api-keys HTTP/1.1\r\nhost: control\r\nauthorization: Bearer {key}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer.split(' ').nth(1), Some(status), "{answer}");
+    }
+}
+
 #[tokio::test]
 async fn names_engines_and_addresses_are_checked_before_anything_is_done() {
     let control = Running::start().await;
