@@ -11,6 +11,7 @@ pub mod login;
 pub mod packet;
 pub mod programs;
 pub mod reply;
+mod running;
 pub mod server;
 pub mod session;
 pub mod tap;

@@ -159,8 +159,11 @@ fn what_events_and_sessions_past_the_proxy_do_is_found(flavour: Flavour) {
         .at(&server)
         .run("ALTER TABLE a ADD COLUMN past INT");
     session.query(
-        "CREATE EVENT once ON SCHEDULE AT CURRENT_TIMESTAMP \
-         DO CREATE TABLE by_event (id INT PRIMARY KEY)",
+        // In the workspace alone: where it is replayed it would be in a race with what it did here.
+        "CREATE EVENT once ON SCHEDULE AT CURRENT_TIMESTAMP DO \
+         BEGIN \
+           IF DATABASE() LIKE '%\\_dev' THEN CREATE TABLE by_event (id INT PRIMARY KEY); END IF; \
+         END",
     );
     wait::until("the event's table", || {
         session.try_query("SELECT * FROM by_event").ok()

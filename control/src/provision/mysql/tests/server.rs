@@ -266,7 +266,7 @@ impl Client {
         number(&self.try_run(sql).await.expect_err(sql))
     }
 
-    /// Id and state of an account's threads. Not by `information_schema`: [`super::super::threads`].
+    /// Id and state of an account's threads; [`super::super::threads`] says why not by a query.
     pub(super) async fn threads(&mut self, user: &str) -> Vec<(String, String)> {
         let rows = self.0.fetch_all(sqlx::raw_sql("SHOW PROCESSLIST")).await;
         let rows = rows.unwrap();
