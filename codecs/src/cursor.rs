@@ -58,6 +58,10 @@ impl<'a> Cursor<'a> {
         self.array().map(u32::from_le_bytes)
     }
 
+    pub(crate) fn i32_le(&mut self) -> Option<i32> {
+        self.array().map(i32::from_le_bytes)
+    }
+
     pub(crate) fn u64_le(&mut self) -> Option<u64> {
         self.array().map(u64::from_le_bytes)
     }

@@ -11,6 +11,7 @@
 //! - [`secret`]: values that are wiped and never printed.
 //! - [`postgres`]: PostgreSQL's messages.
 //! - [`mysql`]: MySQL's and MariaDB's messages and password exchanges.
+//! - [`mongo`]: MongoDB's messages, the documents in them, and what its commands mean.
 //! - [`redis`]: requests and replies of Redis and Valkey, and the keys in them.
 //! - [`scram`]: the password exchange, both roles.
 //! - [`sql`]: what the text of a statement says.
@@ -23,6 +24,7 @@
 mod cursor;
 pub mod feed;
 pub mod limits;
+pub mod mongo;
 pub mod mysql;
 pub mod postgres;
 pub mod redis;

@@ -103,3 +103,29 @@ pub const REDIS_BLOB_ERROR_BYTES_MAX: u64 = 65_536;
 
 /// Longest text in bytes of a Redis error that we send; the rest is cut off.
 pub const REDIS_REPORT_BYTES_MAX: usize = 1_024;
+
+/// Longest message in bytes of a MongoDB client before it has proved who it is. A hello with all
+/// that drivers say of themselves has less than 2 kB.
+pub const MONGO_LOGIN_BYTES_MAX: usize = 16_384;
+
+/// Longest MongoDB message in bytes: `maxMessageSizeBytes` of every server's hello
+/// (`MaxMessageSizeBytes` in `src/mongo/rpc/message.h`).
+pub const MONGO_MESSAGE_BYTES_MAX: usize = 48_000_000;
+
+/// Longest document in bytes: 16 MiB of the user's, and 16 KiB for what a command has around it
+/// (`BSONObjMaxInternalSize` in `src/mongo/bson/util/builder.h`).
+pub const MONGO_DOCUMENT_BYTES_MAX: usize = 16_793_600;
+
+/// Most documents and arrays inside one another, the outermost counted. The server has the same
+/// bound for what comes from outside: `BSONDepth::kDefaultMaxAllowableDepth`.
+pub const MONGO_DEPTH_MAX: usize = 200;
+
+/// Most document sequences of one MongoDB message. `bulkWrite` has two, all others one.
+pub const MONGO_SEQUENCES_MAX: usize = 8;
+
+/// Longest name in bytes of a document sequence of a MongoDB message. `documents` is the longest
+/// that there is.
+pub const MONGO_SEQUENCE_NAME_BYTES_MAX: usize = 64;
+
+/// Longest text in bytes of a MongoDB error that we send; the rest is cut off.
+pub const MONGO_REPORT_BYTES_MAX: usize = 4_096;

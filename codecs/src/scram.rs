@@ -1,7 +1,7 @@
 //! SCRAM-SHA-256 for both roles: bytes in, bytes out, no randomness of its own.
 //!
 //! RFC 5802 (SCRAM), RFC 7677 (SHA-256), RFC 5929 (`tls-server-end-point`). PostgreSQL carries the
-//! messages in [`crate::postgres::auth`].
+//! messages in [`crate::postgres::auth`], MongoDB in [`crate::mongo::auth`].
 //!
 //! ```text
 //! client                                                server
@@ -29,6 +29,16 @@ pub use key::{ClientKey, Credential, ServerKey, Verifier};
 pub const SHA_256: &str = "SCRAM-SHA-256";
 /// The mechanism with channel binding.
 pub const SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
+
+/// The user's name in a client-first-message, for the servers that have it from nowhere else; it
+/// may be empty.
+///
+/// # Errors
+///
+/// The message is malformed, or asks for what is not spoken here.
+pub fn user_name(client_first: &[u8]) -> Result<String, Error> {
+    message::unescape(message::ClientFirst::parse(client_first)?.user)
+}
 
 /// Why an exchange or a verifier came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

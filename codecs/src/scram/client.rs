@@ -12,6 +12,8 @@ use super::{Error, SHA_256, SHA_256_PLUS};
 #[must_use]
 #[derive(Debug)]
 pub struct Exchange {
+    /// Escaped.
+    user: String,
     nonce: String,
     binding: Option<ChannelBinding>,
 }
@@ -20,9 +22,20 @@ impl Exchange {
     /// Begins an exchange; also answers the client-first-message.
     ///
     /// `nonce` is the client's half: at least 18 random bytes, printable, without a comma (base64).
-    /// With `binding` the mechanism is the PLUS one, which the server must have offered.
+    /// With `binding` the mechanism is the PLUS one, which the server must have offered. The user's
+    /// name is left empty as in libpq: the startup packet has it.
     pub fn new(nonce: String, binding: Option<ChannelBinding>) -> (Self, Vec<u8>) {
-        let exchange = Self { nonce, binding };
+        Self::for_user("", nonce, binding)
+    }
+
+    /// The same where the message must name the user: MongoDB's servers have the name from here,
+    /// those of PostgreSQL from the startup packet.
+    pub fn for_user(user: &str, nonce: String, binding: Option<ChannelBinding>) -> (Self, Vec<u8>) {
+        let exchange = Self {
+            user: user.replace('=', "=3D").replace(',', "=2C"),
+            nonce,
+            binding,
+        };
         let first = format!("{}{}", exchange.header(), exchange.bare());
         (exchange, first.into_bytes())
     }
@@ -78,9 +91,8 @@ impl Exchange {
         }
     }
 
-    /// The name is empty as in libpq: the startup packet has it.
     fn bare(&self) -> String {
-        format!("n=,r={}", self.nonce)
+        format!("n={},r={}", self.user, self.nonce)
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) struct ClientFirst<'a> {
     pub(super) binding: Binding<'a>,
     /// All behind the header: first part of the AuthMessage.
     pub(super) bare: &'a str,
+    /// As it is written: escaped.
+    pub(super) user: &'a str,
     pub(super) nonce: &'a str,
 }
 
@@ -52,17 +54,35 @@ impl<'a> ClientFirst<'a> {
             return Err(Error::Unsupported("mandatory extension"));
         }
         let (user, rest) = attribute(bare, "user name")?;
-        // Not looked at: the startup packet has the name, and clients send an empty one here.
-        value(user, "n=", "user name")?;
+        // PostgreSQL's startup packet has the name, and its clients send an empty one here.
+        let user = value(user, "n=", "user name")?;
         let (nonce, _extensions) = last_attribute(rest);
         let nonce = nonce_value(nonce)?;
         Ok(Self {
             header,
             binding,
             bare,
+            user,
             nonce,
         })
     }
+}
+
+/// The name that is escaped so. `=` stands for itself nowhere.
+pub(super) fn unescape(user: &str) -> Result<String, Error> {
+    const FIELD: Error = Error::Malformed("user name");
+    let mut parts = user.split('=');
+    let mut name = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (character, rest) = part.split_at_checked(2).ok_or(FIELD)?;
+        name.push(match character {
+            "2C" => ',',
+            "3D" => '=',
+            _ => return Err(FIELD),
+        });
+        name.push_str(rest);
+    }
+    Ok(name)
 }
 
 /// server-first-message.
