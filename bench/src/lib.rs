@@ -38,6 +38,7 @@ fn route(n: usize, verifier: &str) -> Route {
             addr: format!("10.0.0.{server}:5432"),
             tls: ServerTls::Disable,
             version: None,
+            mongo: None,
         },
         logins: vec![Login {
             user: database(n),
@@ -48,6 +49,7 @@ fn route(n: usize, verifier: &str) -> Route {
         limits: Limits::default(),
         pool_mode: PoolMode::Session,
         local_infile: false,
+        allow_ddl: false,
         redis: None,
     }
 }

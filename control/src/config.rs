@@ -20,6 +20,9 @@ pub const MYSQL_ADDRESS: &str = "127.0.0.1:6307";
 /// Where the proxies' MariaDB door is, unless it is said.
 pub const MARIADB_ADDRESS: &str = "127.0.0.1:6306";
 
+/// Where the proxies' MongoDB door is, unless it is said.
+pub const MONGO_ADDRESS: &str = "127.0.0.1:6017";
+
 /// Where the proxies' Redis door is, unless it is said.
 pub const REDIS_ADDRESS: &str = "127.0.0.1:6380";
 
@@ -36,6 +39,8 @@ pub struct Config {
     pub mysql_address: String,
     /// The same for the proxies' MariaDB door.
     pub mariadb_address: String,
+    /// The same for the proxies' MongoDB door.
+    pub mongo_address: String,
     /// The same for the proxies' Redis door.
     pub redis_address: String,
     /// The file of the key that seals secrets.
@@ -66,6 +71,7 @@ impl Config {
             postgres_address,
             mysql_address: MYSQL_ADDRESS.to_owned(),
             mariadb_address: MARIADB_ADDRESS.to_owned(),
+            mongo_address: MONGO_ADDRESS.to_owned(),
             redis_address: REDIS_ADDRESS.to_owned(),
             master_key,
             deploy_workers: DEPLOY_WORKERS,

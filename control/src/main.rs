@@ -10,7 +10,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use tenantsdb_control::config::{
-    Config, DEPLOY_WORKERS, MARIADB_ADDRESS, MYSQL_ADDRESS, REDIS_ADDRESS, check_address,
+    Config, DEPLOY_WORKERS, MARIADB_ADDRESS, MONGO_ADDRESS, MYSQL_ADDRESS, REDIS_ADDRESS,
+    check_address,
 };
 use tenantsdb_control::daemon::Daemon;
 use tenantsdb_control::init::init;
@@ -92,6 +93,13 @@ struct Run {
         default_value = MYSQL_ADDRESS
     )]
     mysql_address: String,
+    /// host:port of the proxies for MongoDB clients.
+    #[arg(
+        long,
+        env = "TENANTSDB_MONGO_ADDRESS",
+        default_value = MONGO_ADDRESS
+    )]
+    mongo_address: String,
     /// host:port of the proxies for Redis clients.
     #[arg(
         long,
@@ -168,11 +176,17 @@ async fn serve(run: Run) -> anyhow::Result<()> {
         run.postgres_address,
         run.place.master_key_file,
     )?;
-    for address in [&run.mariadb_address, &run.mysql_address, &run.redis_address] {
+    for address in [
+        &run.mariadb_address,
+        &run.mysql_address,
+        &run.mongo_address,
+        &run.redis_address,
+    ] {
         check_address(address)?;
     }
     config.mariadb_address = run.mariadb_address;
     config.mysql_address = run.mysql_address;
+    config.mongo_address = run.mongo_address;
     config.redis_address = run.redis_address;
     config.deploy_workers = run.deploy_workers;
     config.server_ca = run.server_ca;

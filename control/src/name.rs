@@ -25,7 +25,7 @@ pub fn new_id(prefix: &str) -> Result<String> {
 /// Which of MySQL and MariaDB a server is, by the version it gives; `None` for other engines.
 pub(crate) fn flavour(engine: Engine, server_version: &str) -> Option<Flavour> {
     match engine {
-        Engine::Postgres | Engine::Redis => None,
+        Engine::Postgres | Engine::MongoDb | Engine::Redis => None,
         Engine::MySql => Some(Flavour::of_version(server_version)),
     }
 }
@@ -65,6 +65,7 @@ impl ConnectionString {
     ) -> Self {
         let config = &context.config;
         let address = match (engine, flavour(engine, server_version)) {
+            (Engine::MongoDb, _) => &config.mongo_address,
             (Engine::Redis, _) => &config.redis_address,
             (_, None) => &config.postgres_address,
             (_, Some(Flavour::MySql)) => &config.mysql_address,
@@ -78,7 +79,7 @@ impl ConnectionString {
             database: match engine {
                 // The number of the only one there is; the name is the user's.
                 Engine::Redis => "0".to_owned(),
-                Engine::Postgres | Engine::MySql => database.to_owned(),
+                Engine::Postgres | Engine::MySql | Engine::MongoDb => database.to_owned(),
             },
         }
     }
@@ -90,13 +91,19 @@ impl fmt::Display for ConnectionString {
         let scheme = match self.engine {
             Engine::Postgres => "postgresql",
             Engine::MySql => "mysql",
+            Engine::MongoDb => "mongodb",
             Engine::Redis => "redis",
         };
         write!(f, "{scheme}://{}", self.user)?;
         if let Some(password) = &self.password {
             write!(f, ":{}", password.expose())?;
         }
-        write!(f, "@{}/{}", self.address, self.database)
+        write!(f, "@{}/{}", self.address, self.database)?;
+        if self.engine == Engine::MongoDb {
+            // Each user is one of its own database.
+            write!(f, "?authSource={}", self.database)?;
+        }
+        Ok(())
     }
 }
 

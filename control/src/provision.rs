@@ -61,6 +61,7 @@ impl Provisioner {
         let server = match engine {
             Engine::Postgres => Server::Postgres(postgres::Postgres::new(login)),
             Engine::MySql => Server::MySql(mysql::MySql::new(login)),
+            Engine::MongoDb => unreachable!("no server of MongoDB is registered yet"),
             Engine::Redis => Server::Redis(redis::Redis::new(login)),
         };
         Self { server }

@@ -22,6 +22,8 @@ pub struct Config {
     pub mysql_listen: Option<SocketAddr>,
     /// Where MariaDB clients connect, if any.
     pub mariadb_listen: Option<SocketAddr>,
+    /// Where MongoDB clients connect, if any.
+    pub mongo_listen: Option<SocketAddr>,
     /// Where Redis clients connect, if any.
     pub redis_listen: Option<SocketAddr>,
     /// Private key that MySQL clients without TLS seal their passwords with; `None` makes one.
@@ -46,6 +48,8 @@ pub struct Config {
     pub handshakes_per_source_max: u32,
     /// Server connections of one database, idle ones included, unless its route says otherwise.
     pub server_connections_max: u32,
+    /// The same of one MongoDB database.
+    pub mongo_server_connections_max: u32,
     /// The same of one Redis database.
     pub redis_server_connections_max: u32,
     /// From accept to the answer to a login.

@@ -50,6 +50,7 @@ pub(crate) fn config() -> Config {
         postgres_listen: ([127, 0, 0, 1], 0).into(),
         mysql_listen: None,
         mariadb_listen: None,
+        mongo_listen: None,
         redis_listen: None,
         mysql_rsa_key: None,
         admin_listen: ([127, 0, 0, 1], 0).into(),
@@ -66,6 +67,7 @@ pub(crate) fn config() -> Config {
         handshakes_max: 100,
         handshakes_per_source_max: 100,
         server_connections_max: 1,
+        mongo_server_connections_max: 1,
         redis_server_connections_max: 1,
         handshake_timeout: seconds(10),
         checkout_timeout: seconds(10),
@@ -102,6 +104,7 @@ pub(crate) fn route(addr: SocketAddr) -> wire::Route {
             addr: addr.to_string(),
             tls: ServerTls::Disable,
             version: None,
+            mongo: None,
         },
         logins: vec![wire::Login {
             user: DATABASE.to_owned(),
@@ -112,6 +115,7 @@ pub(crate) fn route(addr: SocketAddr) -> wire::Route {
         limits: wire::Limits::default(),
         pool_mode: PoolMode::Session,
         local_infile: false,
+        allow_ddl: false,
         redis: None,
     }
 }

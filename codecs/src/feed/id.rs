@@ -152,18 +152,20 @@ pub enum Engine {
     Postgres,
     /// MySQL and MariaDB: one protocol, two flavours.
     MySql,
+    /// MongoDB.
+    MongoDb,
     /// Redis and Valkey.
     Redis,
 }
 
 /// Not the name of an engine that this version serves.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown engine \"{0}\": this version serves PostgreSQL, MySQL and Redis")]
+#[error("unknown engine \"{0}\": this version serves PostgreSQL, MySQL, MongoDB and Redis")]
 pub struct UnknownEngine(pub String);
 
 impl Engine {
     /// Every engine, in the order that people list them.
-    pub const ALL: &'static [Self] = &[Self::Postgres, Self::MySql, Self::Redis];
+    pub const ALL: &'static [Self] = &[Self::Postgres, Self::MySql, Self::MongoDb, Self::Redis];
 
     /// The name that people and the REST API use.
     #[must_use]
@@ -171,6 +173,7 @@ impl Engine {
         match self {
             Self::Postgres => "PostgreSQL",
             Self::MySql => "MySQL",
+            Self::MongoDb => "MongoDB",
             Self::Redis => "Redis",
         }
     }

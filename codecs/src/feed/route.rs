@@ -49,10 +49,40 @@ pub struct Server {
     /// Protection of the connection to it.
     #[serde(default)]
     pub tls: ServerTls,
-    /// The server's version as it writes it (`10.11.14-MariaDB-0+deb12u2`, `9.7.0`). MySQL only:
-    /// there the proxy greets first, and says what its servers can do.
+    /// The server's version as it writes it (`10.11.14-MariaDB-0+deb12u2`, `9.7.0`). Not of
+    /// PostgreSQL: with the others the proxy speaks for its servers before it has asked one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// MongoDB only, where it is always there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mongo: Option<Mongo>,
+}
+
+/// What a MongoDB server says of itself in its hello, and the proxy to clients that have not logged
+/// in yet (<https://www.mongodb.com/docs/manual/reference/command/hello/>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Mongo {
+    /// `minWireVersion`.
+    pub min_wire_version: i32,
+    /// `maxWireVersion`.
+    pub max_wire_version: i32,
+    /// What it is a part of.
+    pub topology: Topology,
+    /// `logicalSessionTimeoutMinutes`; `None` where it has no sessions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_timeout_minutes: Option<i32>,
+}
+
+/// What a MongoDB server is a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topology {
+    /// Nothing: neither transactions nor change streams.
+    Standalone,
+    /// A replica set, of which it is the primary.
+    ReplicaSet,
+    /// A sharded cluster: it is a mongos.
+    Sharded,
 }
 
 /// One login of a database. Holds a verifier, never a password: it can check a proof and cannot
@@ -158,6 +188,10 @@ pub struct Route {
     /// Whether the server may ask clients for their local files (MySQL's LOAD DATA LOCAL).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub local_infile: bool,
+    /// Whether a tenant may change its schema (`--allow-ddl`). Only the proxy of MongoDB looks at
+    /// it; with the other engines the server's own rights say it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_ddl: bool,
     /// Redis only, where it is always there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub redis: Option<Redis>,

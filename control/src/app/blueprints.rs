@@ -69,7 +69,7 @@ pub(crate) async fn pending(context: &Context, name: &str) -> Result<Vec<Pending
 /// it.
 pub(crate) fn is_crash_safe(engine: Engine, ddl: &str) -> bool {
     match engine {
-        Engine::Postgres | Engine::Redis => true,
+        Engine::Postgres | Engine::MongoDb | Engine::Redis => true,
         Engine::MySql => mysql::is_crash_safe(ddl),
     }
 }

@@ -39,7 +39,7 @@ pub(crate) fn new(engine: Engine, flavour: Option<Flavour>) -> Result<NewPasswor
     let text = password.expose().as_bytes();
     let verifier = match (engine, flavour) {
         (Engine::Redis, _) => format!("sha256${}", hex(&Sha256::digest(text))),
-        (Engine::Postgres, _) | (Engine::MySql, None) => {
+        (Engine::Postgres | Engine::MongoDb, _) | (Engine::MySql, None) => {
             let salt = random_bytes::<SALT_BYTES>()?;
             Verifier::derive(text, &salt, ITERATIONS).to_string()
         }

@@ -1,5 +1,6 @@
 //! From rows to what proxies are told.
 
+use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::id::workspace_database;
 use tenantsdb_codecs::feed::route::{Kind, Limits, PoolMode, Redis, Route, Status};
 
@@ -34,6 +35,7 @@ pub(crate) async fn put_tenant(
         limits: Limits::default(),
         pool_mode,
         local_infile: database.allow_local_infile,
+        allow_ddl: database.engine == Engine::MongoDb && database.allow_ddl,
         redis,
     };
     routes::put(write, &route).await
@@ -58,6 +60,7 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
         limits: Limits::default(),
         pool_mode,
         local_infile: false,
+        allow_ddl: blueprint.engine == Engine::MongoDb,
         redis,
     };
     routes::put(write, &route).await

@@ -111,6 +111,7 @@ async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Op
             attempt_postgres(context, &blueprint, may_wait).await
         }
         Engine::MySql => mysql::attempt(context, &blueprint, patience).await,
+        Engine::MongoDb => Ok(Some(blueprint.ordinal)),
         // Settings are versions from the moment they are set.
         Engine::Redis => Ok(Some(blueprint.ordinal)),
     }
@@ -121,7 +122,7 @@ async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Op
 /// which order things happened.
 pub(crate) async fn correct(context: &Context, blueprint: &Blueprint, ordinal: u32) -> Result<u32> {
     match blueprint.engine {
-        Engine::Postgres | Engine::Redis => Ok(ordinal),
+        Engine::Postgres | Engine::MongoDb | Engine::Redis => Ok(ordinal),
         Engine::MySql => {
             let lock = Lock::Sealing(blueprint.name.clone());
             let _alone = context.locks.lock(lock).await;

@@ -68,6 +68,7 @@ pub(crate) async fn create(context: &Context, new: NewServer) -> Result<Server> 
         labels: new.labels.clone(),
         capacity: new.capacity,
         version: facts.version,
+        mongo: facts.mongo,
         created_at: store::now(),
         databases: 0,
     };
@@ -140,7 +141,7 @@ pub(crate) async fn delete(context: &Context, id_or_name: &str) -> Result<()> {
     servers::delete(&mut write, &server.id).await?;
     let marked = match server.engine {
         Engine::Redis => Some(context.provisioner(&server.id).await?),
-        Engine::Postgres | Engine::MySql => None,
+        Engine::Postgres | Engine::MySql | Engine::MongoDb => None,
     };
     write.commit().await?;
     if let Some(marked) = marked

@@ -89,7 +89,7 @@ pub(crate) async fn finish(context: &Context, name: &str) -> Result<u64> {
     // Nobody was in it yet: this is what version 1.0 has.
     let snapshot = match blueprint.engine {
         Engine::Postgres | Engine::Redis => None,
-        Engine::MySql => Some(provisioner.snapshot(&database).await?),
+        Engine::MySql | Engine::MongoDb => Some(provisioner.snapshot(&database).await?),
     };
     let mut write = context.store.write().await?;
     if let Some(snapshot) = &snapshot {

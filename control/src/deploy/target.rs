@@ -42,7 +42,7 @@ pub(super) async fn settle(work: &Work, target: &Target) -> Result<Option<String
     // Held until the store has it, so that nobody tells the server what was before.
     let _accounts = match target.engine {
         Engine::Redis => Some(accounts::alone(&work.context, &target.server_id).await),
-        Engine::Postgres | Engine::MySql => None,
+        Engine::Postgres | Engine::MySql | Engine::MongoDb => None,
     };
     let mut outcome = match ready {
         Ready::Not(outcome) => outcome,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tenantsdb_codecs::feed::route::ServerTls;
+use tenantsdb_codecs::feed::route::{Mongo, ServerTls};
 use tenantsdb_codecs::secret::Secret;
 
 use crate::blueprint::{Probe, Version};
@@ -52,6 +52,8 @@ impl fmt::Debug for ServerLogin {
 pub struct Facts {
     /// The server's version, as it writes it: `15.18`, `7.0.15`; of Valkey `valkey 8.0.1`.
     pub version: String,
+    /// MongoDB: what it says of itself in its hello.
+    pub mongo: Option<Mongo>,
     /// Redis: the registration whose accounts are on the server, if there are any.
     pub mark: Option<String>,
 }

@@ -27,7 +27,7 @@ impl Login {
     /// third part: what its account is made with) stays here.
     pub(crate) fn route(&self) -> RouteLogin {
         let (server_user, verifier) = match self.engine {
-            Engine::Postgres | Engine::Redis => (None, self.verifier.clone()),
+            Engine::Postgres | Engine::MongoDb | Engine::Redis => (None, self.verifier.clone()),
             Engine::MySql => {
                 let account = account_name(&self.username);
                 let other = (*account != *self.username).then(|| account.into_owned());

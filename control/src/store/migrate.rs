@@ -20,6 +20,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0003_redis",
         include_str!("../../migrations/0003_redis.sql"),
     ),
+    (
+        "0004_mongo",
+        include_str!("../../migrations/0004_mongo.sql"),
+    ),
 ];
 
 /// Runs what has not run yet, each in its own transaction.

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::{Server as RouteServer, ServerTls};
+use tenantsdb_codecs::feed::route::{Mongo, Server as RouteServer, ServerTls};
 use tenantsdb_codecs::mysql::Flavour;
 
-use super::{Conn, Row, json, named, natural, natural_opt};
+use super::{Conn, Row, json, json_opt, named, natural, natural_opt};
 use crate::error::{Error, Result};
 use crate::name::flavour;
 
@@ -71,6 +71,8 @@ pub(crate) struct Server {
     /// How many databases may be placed here; `None`: no bound.
     pub(crate) capacity: Option<u32>,
     pub(crate) version: String,
+    /// What it says of itself in its hello; MongoDB only.
+    pub(crate) mongo: Option<Mongo>,
     pub(crate) created_at: String,
     /// Tenant databases here; counted, not stored.
     pub(crate) databases: u64,
@@ -99,6 +101,7 @@ impl Server {
             addr: self.addr.clone(),
             tls: self.tls,
             version: (self.engine != Engine::Postgres).then(|| self.version.clone()),
+            mongo: self.mongo,
         }
     }
 }
@@ -117,6 +120,7 @@ impl FromRow<'_, Row> for Server {
             labels: json(row, "labels")?,
             capacity: natural_opt(row, "capacity")?,
             version: row.try_get("version")?,
+            mongo: json_opt(row, "mongo")?,
             created_at: row.try_get("created_at")?,
             databases: natural(row, "databases")?,
         })
@@ -125,10 +129,12 @@ impl FromRow<'_, Row> for Server {
 
 /// Adds a server.
 pub(crate) async fn insert(conn: &mut Conn, server: &Server) -> Result<()> {
+    let mongo = server.mongo.as_ref().map(serde_json::to_string);
+    let mongo = mongo.transpose().map_err(Error::internal)?;
     sqlx::query(
         "INSERT INTO servers (id, name, engine, addr, tls, username, password, mode, labels,
-                              capacity, version, created_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                              capacity, version, created_at, mongo)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(&server.id)
     .bind(&server.name)
@@ -142,6 +148,7 @@ pub(crate) async fn insert(conn: &mut Conn, server: &Server) -> Result<()> {
     .bind(server.capacity.map(i64::from))
     .bind(&server.version)
     .bind(&server.created_at)
+    .bind(mongo)
     .execute(conn)
     .await?;
     Ok(())

@@ -26,11 +26,13 @@ pub(crate) fn route(database: &str) -> Route {
             addr: "127.0.0.1:5432".to_owned(),
             tls: ServerTls::Disable,
             version: None,
+            mongo: None,
         },
         logins: Vec::new(),
         limits: Limits::default(),
         pool_mode: PoolMode::default(),
         local_infile: false,
+        allow_ddl: false,
         redis: None,
     }
 }
@@ -67,6 +69,7 @@ pub(crate) async fn server_of(
         labels: [("zone".to_owned(), "a".to_owned())].into(),
         capacity,
         version: version.to_owned(),
+        mongo: None,
         created_at: now(),
         databases: 0,
     };

@@ -156,6 +156,7 @@ mod tests {
                 addr: "127.0.0.1:1".to_owned(),
                 tls: ServerTls::Disable,
                 version: None,
+                mongo: None,
             }),
             database: user.into(),
             user: user.into(),

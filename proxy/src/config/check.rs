@@ -51,6 +51,7 @@ pub fn check(raw: &Raw) -> Result<Config, Problems> {
         },
         mysql_listen: problems.address_if("--mysql-listen", raw.mysql_listen.as_deref()),
         mariadb_listen: problems.address_if("--mariadb-listen", raw.mariadb_listen.as_deref()),
+        mongo_listen: problems.address_if("--mongo-listen", raw.mongo_listen.as_deref()),
         redis_listen: problems.address_if("--redis-listen", raw.redis_listen.as_deref()),
         mysql_rsa_key: raw.mysql_rsa_key.clone(),
         data: raw.data.clone(),
@@ -71,6 +72,11 @@ pub fn check(raw: &Raw) -> Result<Config, Problems> {
         server_connections_max: problems.number(
             "--server-connections-max",
             &raw.server_connections_max,
+            100_000,
+        ),
+        mongo_server_connections_max: problems.number(
+            "--mongo-server-connections-max",
+            &raw.mongo_server_connections_max,
             100_000,
         ),
         redis_server_connections_max: problems.number(

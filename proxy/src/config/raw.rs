@@ -70,6 +70,9 @@ pub struct Raw {
     /// Where clients of MariaDB servers connect, for example 127.0.0.1:6306 [default: nowhere].
     #[arg(long, env = "TENANTSDB_MARIADB_LISTEN")]
     pub mariadb_listen: Option<String>,
+    /// Where MongoDB clients connect, for example 127.0.0.1:6017 [default: nowhere].
+    #[arg(long, env = "TENANTSDB_MONGO_LISTEN")]
+    pub mongo_listen: Option<String>,
     /// Where Redis clients connect, for example 127.0.0.1:6380 [default: nowhere].
     #[arg(long, env = "TENANTSDB_REDIS_LISTEN")]
     pub redis_listen: Option<String>,
@@ -128,6 +131,13 @@ pub struct Raw {
     /// Server connections of one database, unless its route says otherwise.
     #[arg(long, env = "TENANTSDB_SERVER_CONNECTIONS_MAX", default_value = "20")]
     pub server_connections_max: String,
+    /// The same of a MongoDB database, whose drivers keep a pool of their own.
+    #[arg(
+        long,
+        env = "TENANTSDB_MONGO_SERVER_CONNECTIONS_MAX",
+        default_value = "100"
+    )]
+    pub mongo_server_connections_max: String,
     /// The same of a Redis database, whose applications keep some dozens of connections each.
     #[arg(
         long,

@@ -37,6 +37,8 @@ pub struct Route {
     pub pool_mode: PoolMode,
     /// Whether the server may ask clients for their local files.
     pub local_infile: bool,
+    /// Whether a tenant may change its schema; MongoDB only.
+    pub allow_ddl: bool,
     /// What is so only of a Redis database: there with Redis, with no other engine. Boxed, because
     /// it is larger than all the rest.
     pub redis: Option<Box<Redis>>,
@@ -58,7 +60,7 @@ pub struct Login {
 /// What a client's proof is checked against.
 #[derive(Clone, Debug)]
 pub enum Verifier {
-    /// PostgreSQL's.
+    /// PostgreSQL's and MongoDB's.
     Scram(scram::Verifier),
     /// MySQL's and MariaDB's.
     MySql(mysql::auth::Verifier),
@@ -87,6 +89,9 @@ pub enum RouteError {
     /// A Redis route without what Redis routes say, or another engine's with it.
     #[error("the part about Redis is missing, or has no place here")]
     Redis,
+    /// A MongoDB route whose server says nothing of itself, or another engine's that does.
+    #[error("what the MongoDB server can do is missing, or has no place here")]
+    Mongo,
     /// No prefix that keeps its keys apart from all others.
     #[error("the key prefix is not lower-case letters, digits and underscores before one colon")]
     Prefix,
@@ -104,6 +109,9 @@ impl Route {
     pub fn read(route: wire::Route, servers: &mut Interner<Server>) -> Result<Self, RouteError> {
         check_name(&route)?;
         check_redis(&route)?;
+        if (route.engine == Engine::MongoDb) != route.server.mongo.is_some() {
+            return Err(RouteError::Mongo);
+        }
         let port = route
             .server
             .addr
@@ -122,6 +130,7 @@ impl Route {
             limits: route.limits,
             pool_mode: route.pool_mode,
             local_infile: route.local_infile,
+            allow_ddl: route.allow_ddl,
             redis: route.redis.map(Box::new),
         })
     }
@@ -152,6 +161,7 @@ impl Route {
             limits: self.limits,
             pool_mode: self.pool_mode,
             local_infile: self.local_infile,
+            allow_ddl: self.allow_ddl,
             redis: self.redis.as_deref().cloned(),
         }
     }
@@ -240,13 +250,13 @@ impl Login {
 impl Verifier {
     fn read(engine: Engine, text: &str) -> Option<Self> {
         match engine {
-            Engine::Postgres => text.parse().ok().map(Self::Scram),
+            Engine::Postgres | Engine::MongoDb => text.parse().ok().map(Self::Scram),
             Engine::MySql => text.parse().ok().map(Self::MySql),
             Engine::Redis => text.parse().ok().map(Self::Redis),
         }
     }
 
-    /// PostgreSQL's.
+    /// PostgreSQL's or MongoDB's.
     #[must_use]
     pub const fn scram(&self) -> Option<&scram::Verifier> {
         match self {
@@ -342,6 +352,7 @@ pub(crate) mod tests {
                 addr: "127.0.0.1:5432".to_owned(),
                 tls: ServerTls::Disable,
                 version: None,
+                mongo: None,
             },
             logins: vec![wire::Login {
                 user: format!("app__{tenant}"),
@@ -352,6 +363,7 @@ pub(crate) mod tests {
             limits: Limits::default(),
             pool_mode: PoolMode::Session,
             local_infile: false,
+            allow_ddl: false,
             redis: None,
         }
     }

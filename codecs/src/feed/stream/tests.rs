@@ -16,6 +16,7 @@ fn route(database: &str, generation: u64) -> Route {
             addr: "127.0.0.1:5432".to_owned(),
             tls: ServerTls::VerifyFull,
             version: None,
+            mongo: None,
         },
         logins: vec![Login {
             user: database.to_owned(),
@@ -26,6 +27,7 @@ fn route(database: &str, generation: u64) -> Route {
         limits: Limits::default(),
         pool_mode: PoolMode::Session,
         local_infile: false,
+        allow_ddl: false,
         redis: None,
     }
 }

@@ -97,6 +97,7 @@ async fn facts(admin: &mut Session) -> Result<Facts, Fault> {
     };
     Ok(Facts {
         version,
+        mongo: None,
         mark: None,
     })
 }

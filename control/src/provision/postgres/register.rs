@@ -68,6 +68,7 @@ async fn facts(admin: &mut Admin) -> Result<Facts, Error> {
     let version = version.split(' ').next().unwrap_or(&version).to_owned();
     Ok(Facts {
         version,
+        mongo: None,
         mark: None,
     })
 }

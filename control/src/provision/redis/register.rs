@@ -21,7 +21,11 @@ impl Redis {
         check_rights(&mut admin).await?;
         Catalog::read(&mut admin).await?;
         let mark = read_mark(&mut admin).await?;
-        Ok(Facts { version, mark })
+        Ok(Facts {
+            version,
+            mongo: None,
+            mark,
+        })
     }
 }
 

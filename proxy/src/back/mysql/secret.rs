@@ -131,6 +131,7 @@ mod tests {
                 addr: "127.0.0.1:1".to_owned(),
                 tls: ServerTls::Disable,
                 version: None,
+                mongo: None,
             }),
             database: "app__acme".into(),
             user: "app__acme".into(),

@@ -15,6 +15,7 @@ async fn session(version: ProtocolVersion) -> (Arc<Context>, Registration, TcpLi
         addr: listener.local_addr().unwrap().to_string(),
         tls: ServerTls::Disable,
         version: None,
+        mongo: None,
     });
     let key = CancelKey {
         pid: 7,

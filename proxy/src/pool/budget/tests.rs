@@ -19,6 +19,7 @@ fn key() -> Arc<Key> {
             addr: "127.0.0.1:1".to_owned(),
             tls: ServerTls::Disable,
             version: None,
+            mongo: None,
         }),
         database: "app__acme".into(),
         user: "app__acme".into(),
