@@ -2,7 +2,8 @@
 # Installs what is missing for a task, says what it installs, and does nothing when all is there.
 #
 #   scripts/install.sh dev     PostgreSQL 15 or later, MariaDB, Redis 7.0 or later (servers and
-#                              clients), a C compiler
+#                              clients), a C compiler; in .venv SecantusDB, unless there is a mongod;
+#                              in .node mongosh, where there is a Node.js and no mongosh
 #   scripts/install.sh test    that, MySQL, Valkey, and pinned database drivers: Python's in .venv,
 #                              with redis-py's own tests in .venv/redis-py; Node.js's in .node
 #   scripts/install.sh fuzz    a C compiler and cargo-fuzz
@@ -16,6 +17,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/postgres.sh
 . scripts/mysql.sh
 . scripts/redis.sh
+. scripts/mongo.sh
 
 say() { printf 'install: %s\n' "$*"; }
 die() { printf 'install: %s\n' "$*" >&2; exit 1; }
@@ -59,6 +61,7 @@ install_packages() {
   redis_program redis-server >/dev/null && redis_program redis-cli >/dev/null ||
     packages+=(redis-tools)
   command -v cc >/dev/null || packages+=(gcc libc6-dev)
+  python3 -c 'import venv, ensurepip' 2>/dev/null || packages+=(python3 python3-venv)
   [ "$1" != test ] || packages+=($(missing_for_drivers))
   [ ${#packages[@]} = 0 ] && return
   [ $postgres = no ] || forbid_main_cluster
@@ -72,7 +75,6 @@ install_packages() {
 
 # mysqlclient, the Python driver, is built here against MariaDB's client library.
 missing_for_drivers() {
-  python3 -c 'import venv, ensurepip' 2>/dev/null || echo python3 python3-venv
   python3 -c 'import os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null ||
     echo python3-dev
   command -v pkg-config >/dev/null || echo pkg-config
@@ -97,6 +99,25 @@ install_python_clients() {
   python3 -m venv .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$want"
   cp "$want" "$stamp"
+}
+
+# What `make dev` needs of that: something to make the administrator with, and a server where the
+# machine has none.
+install_mongo() {
+  local want=() word
+  mongo_kind >/dev/null || want+=(SecantusDB)
+  .venv/bin/python -c 'import pymongo' 2>/dev/null || want+=(pymongo)
+  if [ ${#want[@]} -gt 0 ]; then
+    say "installing ${want[*]} into .venv"
+    [ -x .venv/bin/python ] || python3 -m venv .venv
+    want=($(for word in "${want[@]}"; do grep "^$word==" tests/clients/requirements.txt; done))
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "${want[@]}"
+  fi
+  say "MongoDB's protocol is spoken here by $(mongo_name "$(mongo_kind)")"
+  mongo_shell >/dev/null && return
+  if command -v npm >/dev/null; then install_node_clients; else
+    say 'there is no mongosh, and no Node.js to run it: tdb connect will not open a MongoDB database'
+  fi
 }
 
 # redis-py's own tests are in its source package alone. Built packages it needs none.
@@ -147,6 +168,7 @@ case "${1:-}" in
   dev)
     install_packages dev
     make_mariadb_user
+    install_mongo
     ;;
   test)
     install_packages test
@@ -154,6 +176,7 @@ case "${1:-}" in
     install_python_clients
     install_redis_py_tests
     install_node_clients
+    install_mongo
     install_valkey || die "Valkey could not be unpacked (see above)"
     install_mysql_if_to_be_had
     ;;
