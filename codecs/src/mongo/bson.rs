@@ -16,8 +16,10 @@ pub use crate::limits::MONGO_DEPTH_MAX as DEPTH_MAX;
 use crate::limits::MONGO_DOCUMENT_BYTES_MAX;
 
 pub mod kind;
+mod outline;
 mod write;
 
+pub use outline::Outline;
 pub use write::{Array, Writer};
 
 /// Bytes of a document without elements.

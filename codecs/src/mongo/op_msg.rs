@@ -13,7 +13,8 @@
 //!
 //! [`Message`] is one that is there as a whole. [`Opening`] and [`Stream`] are for one that is
 //! passed on while it comes: its body is first then, as all drivers and servers write it, and is
-//! held; of the sequences nothing is.
+//! held; of the sequences nothing is. With [`Head`] and [`Passing`], for replies, of the body only
+//! its outline is.
 
 use super::Error;
 use super::bson::Document;
@@ -24,13 +25,16 @@ mod section;
 mod stream;
 
 pub use section::{Documents, Section, Sections};
-pub use stream::{Head, Sequence, Stream};
+pub use stream::{Head, Passing, Sequence, Stream};
 
 /// Bytes of the flags.
 const FLAGS_BYTES: usize = 4;
 
 /// Bytes of the checksum.
 const CHECKSUM_BYTES: usize = 4;
+
+/// Bytes before a body that is the first section.
+const BEFORE_BODY: usize = HEADER_LENGTH + FLAGS_BYTES + 1;
 
 const BODY: u8 = 0;
 const SEQUENCE: u8 = 1;
@@ -227,11 +231,10 @@ impl<'i> Opening<'i> {
             Some(BODY) => {}
             Some(_) => return Err(Error::Invalid("first section")),
         }
-        let before = HEADER_LENGTH + FLAGS_BYTES + 1;
         let Some(length) = Document::length(cursor.rest())? else {
             return Ok(None);
         };
-        let bytes = before + length;
+        let bytes = BEFORE_BODY + length;
         if bytes + flags.checksum_bytes() > header.length {
             return Err(Error::Truncated("body"));
         }
@@ -263,7 +266,7 @@ fn check(header: Header, input: &[u8]) -> Result<Option<Flags>, Error> {
             Ok(None)
         };
     };
-    if header.length < HEADER_LENGTH + FLAGS_BYTES + 1 + EMPTY_BODY_BYTES {
+    if header.length < BEFORE_BODY + EMPTY_BODY_BYTES {
         return Err(Error::Truncated("body"));
     }
     Flags::read(bits).map(Some)

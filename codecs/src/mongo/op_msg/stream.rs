@@ -1,11 +1,11 @@
 //! A message that is passed on while it comes.
 
 use super::section::{self, NAME, SECTION};
-use super::{BODY, CHECKSUM_BYTES, Crc32c, Opening, SEQUENCE};
+use super::{BEFORE_BODY, BODY, CHECKSUM_BYTES, Crc32c, Flags, Opening, SEQUENCE};
 use crate::cursor::Cursor;
 use crate::limits::{MONGO_SEQUENCE_NAME_BYTES_MAX, MONGO_SEQUENCES_MAX};
 use crate::mongo::Error;
-use crate::mongo::bson::Document;
+use crate::mongo::bson::{Document, Outline};
 use crate::mongo::frame::{HEADER_LENGTH, Header};
 
 /// A sequence that went by.
@@ -21,6 +21,8 @@ pub struct Sequence {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Kind,
+    /// The length of a body whose kind was read.
+    BodyLength,
     Length,
     Name,
     /// A document's length, unless the sequence is over.
@@ -61,13 +63,13 @@ impl Stream {
             content_left: 0,
             checksum_left: 0,
             matches: true,
-            next: Next::Kind,
+            next: opening.next(),
             section_left: 0,
             part: Vec::new(),
             sequences: Vec::new(),
             failed: None,
         };
-        if opening.checksum_present {
+        if opening.flags.checksum_present {
             stream.checksum_left = CHECKSUM_BYTES;
         }
         let content = opening.header.length.saturating_sub(stream.checksum_left);
@@ -76,7 +78,7 @@ impl Stream {
             stream.failed = Some(Error::Truncated("opening"));
             return stream;
         };
-        if opening.checksum_present {
+        if opening.flags.checksum_present {
             stream.incoming.update(front);
         }
         let header = Header {
@@ -87,7 +89,7 @@ impl Stream {
         if let Some(old) = front.get_mut(..HEADER_LENGTH) {
             old.copy_from_slice(&header.bytes());
         }
-        if opening.checksum_present {
+        if opening.flags.checksum_present {
             stream.outgoing.update(front);
         }
         stream
@@ -164,6 +166,11 @@ impl Stream {
             }
             match self.next {
                 Next::Kind => self.kind(&mut input)?,
+                Next::BodyLength => {
+                    if let Some(length) = self.number(&mut input) {
+                        self.document(length)?;
+                    }
+                }
                 Next::Length => {
                     if let Some(length) = self.number(&mut input) {
                         self.section_left = section::length(length)? - 4;
@@ -171,7 +178,11 @@ impl Stream {
                     }
                 }
                 Next::Name => self.name(&mut input)?,
-                Next::DocumentLength => self.document(&mut input)?,
+                Next::DocumentLength => {
+                    if let Some(length) = self.number(&mut input) {
+                        self.element(length)?;
+                    }
+                }
                 Next::Document(left) => {
                     let taken = left.min(input.rest().len());
                     input.take(taken);
@@ -223,23 +234,27 @@ impl Stream {
         Ok(())
     }
 
-    fn document(&mut self, input: &mut Cursor<'_>) -> Result<(), Error> {
-        let Some(length) = self.number(input) else {
-            return Ok(());
-        };
-        let length = Document::length(&length.to_le_bytes())?;
-        let length = length.ok_or(Error::Truncated("document length"))?;
+    /// A document of a sequence.
+    fn element(&mut self, length: i32) -> Result<(), Error> {
+        let length = self.document(length)?;
         let left = self.section_left.checked_sub(length);
         self.section_left = left.ok_or(Error::Truncated("document"))?;
         if let Some(sequence) = self.sequences.last_mut() {
             sequence.documents += 1;
         }
+        Ok(())
+    }
+
+    /// Any document.
+    fn document(&mut self, length: i32) -> Result<usize, Error> {
+        let length = Document::length(&length.to_le_bytes())?;
+        let length = length.ok_or(Error::Truncated("document length"))?;
         // Less its length and its last byte; it has five bytes at least.
         self.next = match length - 5 {
             0 => Next::DocumentEnd,
             left => Next::Document(left),
         };
-        Ok(())
+        Ok(length)
     }
 
     /// Takes four bytes, or what there is of them.
@@ -258,18 +273,101 @@ impl Stream {
 pub struct Head {
     /// Its header.
     pub header: Header,
-    /// Whether a checksum ends the message.
-    pub checksum_present: bool,
-    /// Bytes from the start of the message to the end of its body.
+    /// Its flags.
+    pub flags: Flags,
+    /// Bytes from the start of the message to the end of its body, or to its start: what
+    /// [`Stream::start`] wants to have.
     pub bytes: usize,
+}
+
+impl Head {
+    /// Reads what is before the body, for a message whose body is not held either; `None` if that
+    /// is not there yet.
+    ///
+    /// # Errors
+    ///
+    /// Not an OP_MSG, more than `length_max` bytes, an unknown flag that must be known, a first
+    /// section that is no body.
+    pub fn read(input: &[u8], length_max: usize) -> Result<Option<Self>, Error> {
+        let Some(header) = Header::read(input, length_max)? else {
+            return Ok(None);
+        };
+        let Some(flags) = super::check(header, input)? else {
+            return Ok(None);
+        };
+        match input.get(BEFORE_BODY - 1) {
+            None => Ok(None),
+            Some(&BODY) => Ok(Some(Self {
+                header,
+                flags,
+                bytes: BEFORE_BODY,
+            })),
+            Some(_) => Err(Error::Invalid("first section")),
+        }
+    }
+
+    const fn next(&self) -> Next {
+        if self.bytes == BEFORE_BODY {
+            Next::BodyLength
+        } else {
+            Next::Kind
+        }
+    }
 }
 
 impl From<&Opening<'_>> for Head {
     fn from(opening: &Opening<'_>) -> Self {
         Self {
             header: opening.header,
-            checksum_present: opening.flags.checksum_present,
+            flags: opening.flags,
             bytes: opening.bytes,
         }
+    }
+}
+
+/// A message of which not even the body is held, only its [`Outline`]: a reply.
+#[derive(Clone, Debug)]
+pub struct Passing {
+    stream: Stream,
+    outline: Outline,
+}
+
+impl Passing {
+    /// Begins behind what [`Head::read`] read. `front` are the bytes that it was read from.
+    pub fn start(front: &mut [u8], head: Head, request_id: i32, response_to: i32) -> Self {
+        Self {
+            stream: Stream::start(front, head, request_id, response_to),
+            outline: Outline::new(),
+        }
+    }
+
+    /// Bytes of the message that have not come.
+    #[must_use]
+    pub const fn left(&self) -> usize {
+        self.stream.left()
+    }
+
+    /// What is small of the body, once it has come as a whole.
+    #[must_use]
+    pub fn outline(&self) -> Option<Document<'_>> {
+        self.outline.document()
+    }
+
+    /// Takes what came next: [`Stream::step`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Stream::step`] and [`Outline::step`].
+    pub fn step(&mut self, chunk: &mut [u8]) -> Result<usize, Error> {
+        if let Some(error) = self.stream.failed {
+            return Err(error);
+        }
+        let bytes = self.stream.left().min(chunk.len());
+        let outline = self.outline.step(chunk.get(..bytes).unwrap_or_default());
+        if let Err(error) = outline {
+            self.stream.failed = Some(error);
+            return Err(error);
+        }
+        self.stream.step(chunk)
     }
 }
