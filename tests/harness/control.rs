@@ -70,6 +70,7 @@ impl Control {
         command.args(["--mariadb-address", &Doors::address(self.doors.mariadb)]);
         command.args(["--mysql-address", &Doors::address(self.doors.mysql)]);
         command.args(["--redis-address", &Doors::address(self.doors.redis)]);
+        command.args(["--mongo-address", &Doors::address(self.doors.mongo)]);
         let mut process = Process::spawn("control", &self.dir, &mut command);
         let ready = format!("{}/readyz", self.url());
         process.wait_ready(|| api::status_of(&ready).filter(|status| *status == 200));

@@ -1,5 +1,6 @@
 //! All parts together: a database server, control, and proxies, with the server registered.
 
+mod mongo;
 mod mysql;
 mod redis;
 
@@ -32,6 +33,9 @@ pub struct Fleet<S = Postgres> {
 
 /// A fleet on MariaDB or MySQL.
 pub type MySqlFleet = Fleet<Arc<crate::mysql::Server>>;
+
+/// A fleet on MongoDB.
+pub type MongoFleet = Fleet<Arc<crate::mongo::Server>>;
 
 /// A fleet on Redis or Valkey.
 pub type RedisFleet = Fleet<Arc<crate::redis::Server>>;

@@ -20,8 +20,8 @@
 //!
 //! - [`paths`], [`ports`], [`wait`], [`run`]: where things are, free ports, deadlines, commands.
 //! - [`guard`], [`process`]: child processes that cannot outlive the tests.
-//! - [`postgres`], [`mysql`], [`redis`], [`control`], [`proxy`], [`fleet`]: the parts and the
-//!   whole.
+//! - [`postgres`], [`mysql`], [`mongo`], [`redis`], [`control`], [`proxy`], [`fleet`]: the parts
+//!   and the whole.
 //! - [`tdb`], [`api`], [`connection_string`], [`database`], [`python`], [`node`], [`dump`],
 //!   [`stream`], [`wire`]: clients.
 
@@ -42,6 +42,7 @@ pub mod database;
 pub mod dump;
 pub mod fleet;
 pub mod guard;
+pub mod mongo;
 pub mod mysql;
 pub mod node;
 pub mod paths;
@@ -59,6 +60,6 @@ pub mod wire;
 
 pub use api::Api;
 pub use database::Database;
-pub use fleet::{Fleet, MySqlFleet, RedisFleet};
+pub use fleet::{Fleet, MongoFleet, MySqlFleet, RedisFleet};
 pub use run::Run;
 pub use tdb::Tdb;

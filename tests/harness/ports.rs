@@ -42,6 +42,8 @@ pub struct Doors {
     pub mysql: u16,
     /// Redis.
     pub redis: u16,
+    /// MongoDB.
+    pub mongo: u16,
 }
 
 impl Doors {
@@ -53,6 +55,7 @@ impl Doors {
             mariadb: free(),
             mysql: free(),
             redis: free(),
+            mongo: free(),
         }
     }
 

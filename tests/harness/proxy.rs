@@ -82,6 +82,7 @@ impl Proxy {
             .args(["--mariadb-listen", &self.mysql_address(Flavour::MariaDb)])
             .args(["--mysql-listen", &self.mysql_address(Flavour::MySql)])
             .args(["--redis-listen", &self.redis_address()])
+            .args(["--mongo-listen", &self.mongo_address()])
             .args(["--admin-listen", &format!("127.0.0.1:{}", self.admin_port)])
             .args(["--control-url", &self.control_url])
             .arg("--proxy-token-file")
@@ -133,6 +134,12 @@ impl Proxy {
     #[must_use]
     pub fn redis_address(&self) -> String {
         Doors::address(self.doors.redis)
+    }
+
+    /// `host:port` for MongoDB clients.
+    #[must_use]
+    pub fn mongo_address(&self) -> String {
+        Doors::address(self.doors.mongo)
     }
 
     /// The process id.
