@@ -1,6 +1,7 @@
 //! The server side: one module for each protocol that servers speak.
 
 pub(crate) mod dial;
+pub(crate) mod mongo;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod redis;

@@ -6,7 +6,7 @@ use crate::auth::Mock;
 use crate::auth::rsa::{Rsa, RsaError};
 use crate::back::mysql::secret::Secrets;
 use crate::back::redis::tables::Tables;
-use crate::back::{mysql, postgres, redis};
+use crate::back::{mongo, mysql, postgres, redis};
 use crate::cancel::{CancelKeys, ConnectionIds};
 use crate::config::Config;
 use crate::ddl::Captures;
@@ -17,6 +17,7 @@ use crate::front::redis::ClientIds;
 use crate::front::redis::registry::Tenants;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
+use crate::nonce::random;
 use crate::pool::Budgets;
 use crate::route::Routes;
 use crate::tls::Tls;
@@ -57,6 +58,9 @@ pub struct Context {
     pub(crate) budgets: EngineBudgets,
     /// The way of captured DDL to control.
     pub captures: Captures,
+    /// Which of several proxies this is, for MongoDB drivers behind a load balancer: `serviceId` of
+    /// a hello. Another after each start, when all sessions and cursors are gone.
+    pub(crate) service_id: [u8; 12],
     /// Whether the process is going down.
     pub drain: Drain,
     /// Stand-in verifiers for names that do not exist.
@@ -75,6 +79,7 @@ pub(crate) struct Record {
 pub(crate) struct EngineBudgets {
     pub(crate) postgres: Arc<Budgets<postgres::Connection>>,
     pub(crate) mysql: Arc<Budgets<mysql::Connection>>,
+    pub(crate) mongo: Arc<Budgets<mongo::Connection>>,
     pub(crate) redis: Arc<Budgets<redis::Connection>>,
 }
 
@@ -108,9 +113,11 @@ impl Context {
             budgets: EngineBudgets {
                 postgres: Arc::new(Budgets::new(config.server_connections_max)),
                 mysql: Arc::new(Budgets::new(config.server_connections_max)),
+                mongo: Arc::new(Budgets::new(config.mongo_server_connections_max)),
                 redis: Arc::new(Budgets::new(config.redis_server_connections_max)),
             },
             captures,
+            service_id: random(),
             drain: Drain::default(),
             mock: Mock::new(config.control.token.expose().as_bytes()),
             config,

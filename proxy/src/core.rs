@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::back::{mysql, postgres, redis};
+use crate::back::{mongo, mysql, postgres, redis};
 use crate::context::Context;
 use crate::pool::Pools;
 
@@ -15,6 +15,7 @@ pub struct Core {
     /// The server connections of this core.
     pub(crate) postgres: Pools<postgres::Connection>,
     pub(crate) mysql: Pools<mysql::Connection>,
+    pub(crate) mongo: Pools<mongo::Connection>,
     /// Sessions' connections, and those that only look for names (`…:walk`).
     pub(crate) redis: Pools<redis::Connection>,
 }
@@ -27,6 +28,7 @@ impl Core {
         Rc::new(Self {
             postgres: Pools::new(config, &budgets.postgres),
             mysql: Pools::new(config, &budgets.mysql),
+            mongo: Pools::new(config, &budgets.mongo),
             redis: Pools::new(config, &budgets.redis),
             context,
         })
@@ -38,6 +40,7 @@ impl Core {
         tokio::join!(
             self.postgres.tend(idle_timeout),
             self.mysql.tend(idle_timeout),
+            self.mongo.tend(idle_timeout),
             self.redis.tend(idle_timeout)
         );
     }

@@ -1,6 +1,7 @@
 //! The client side: one module for each protocol that clients speak, and what they share.
 
 mod admit;
+pub mod mongo;
 pub mod mysql;
 pub mod postgres;
 pub mod redis;

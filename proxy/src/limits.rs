@@ -21,6 +21,7 @@ use crate::route::Route;
 pub struct Limits {
     clients: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
+    monitors: Arc<Semaphore>,
     handshakes_per_source_max: u32,
     sources: Counts<IpAddr>,
     databases: Counts<Box<str>>,
@@ -46,6 +47,15 @@ pub struct ClientPermit(#[expect(dead_code, reason = "held for its drop")] Owned
 #[derive(Debug)]
 #[must_use = "the place is given back on drop"]
 pub struct HandshakePermit {
+    _process: OwnedSemaphorePermit,
+    source: SourcePermit,
+}
+
+/// One of the connections by which MongoDB drivers see whether the proxy is there: they never log
+/// in, and stay for as long as the application runs. Given back on drop.
+#[derive(Debug)]
+#[must_use = "the place is given back on drop"]
+pub struct MonitorPermit {
     _process: OwnedSemaphorePermit,
     _source: SourcePermit,
 }
@@ -75,6 +85,8 @@ impl Limits {
         Self {
             clients: Arc::new(Semaphore::new(config.client_connections_max)),
             handshakes: Arc::new(Semaphore::new(config.handshakes_max)),
+            // The rest is for who does something.
+            monitors: Arc::new(Semaphore::new(config.client_connections_max / 2)),
             handshakes_per_source_max: config.handshakes_per_source_max,
             sources: Counts::default(),
             databases: Counts::default(),
@@ -108,10 +120,20 @@ impl Limits {
         match Arc::clone(&self.handshakes).try_acquire_owned() {
             Ok(process) => Ok(HandshakePermit {
                 _process: process,
-                _source: source,
+                source,
             }),
             Err(_) => Err(source),
         }
+    }
+
+    /// A place among the monitors, in exchange for the one among those that log in. `None`: there
+    /// are too many.
+    pub fn monitor(&self, place: HandshakePermit) -> Option<MonitorPermit> {
+        let process = Arc::clone(&self.monitors).try_acquire_owned().ok()?;
+        Some(MonitorPermit {
+            _process: process,
+            _source: place.source,
+        })
     }
 
     /// A place among the clients of the route's database, or `None` when that is full. A route
@@ -199,6 +221,7 @@ mod tests {
         Limits {
             clients: Arc::new(Semaphore::new(clients)),
             handshakes: Arc::new(Semaphore::new(handshakes)),
+            monitors: Arc::new(Semaphore::new(clients / 2)),
             handshakes_per_source_max: 2,
             sources: Counts::default(),
             databases: Counts::default(),
@@ -248,6 +271,17 @@ mod tests {
         drop(limits.handshake(source()).unwrap_err());
         drop(first);
         assert!(limits.handshake(source()).is_ok());
+        assert!(limits.sources.0.is_empty());
+    }
+
+    #[test]
+    fn who_only_looks_whether_we_are_there_takes_no_place_of_those_who_log_in() {
+        let limits = limits(2, 1);
+        let place = || limits.handshake(limits.source(PEER).unwrap());
+        let monitor = limits.monitor(place().unwrap()).unwrap();
+        assert!(limits.monitor(place().unwrap()).is_none());
+        drop(monitor);
+        assert!(limits.monitor(place().unwrap()).is_some());
         assert!(limits.sources.0.is_empty());
     }
 

@@ -15,7 +15,7 @@ use tracing::{debug, error, warn};
 
 use crate::core::Core;
 use crate::fault::FaultKind;
-use crate::front::{mysql, postgres, redis};
+use crate::front::{mongo, mysql, postgres, redis};
 use crate::limits::{Full, SourcePermit};
 use crate::metrics::Login;
 use crate::stream::keepalive;
@@ -39,6 +39,8 @@ pub enum Door {
     Postgres,
     /// MySQL's or MariaDB's.
     MySql(Flavour),
+    /// MongoDB's.
+    Mongo,
     /// Redis's or Valkey's.
     Redis,
 }
@@ -54,6 +56,7 @@ impl Door {
         match self {
             Self::Postgres => postgres::serve(core, stream, peer, source).await,
             Self::MySql(flavour) => mysql::serve(core, stream, peer, source, flavour).await,
+            Self::Mongo => mongo::serve(core, stream, peer, source).await,
             Self::Redis => redis::serve(core, stream, peer, source).await,
         }
     }
@@ -62,6 +65,7 @@ impl Door {
         match self {
             Self::Postgres => postgres::turn_away(core, stream, peer, full).await,
             Self::MySql(_) => mysql::turn_away(core, stream, peer, full).await,
+            Self::Mongo => mongo::turn_away(core, stream, peer, full).await,
             Self::Redis => redis::turn_away(core, stream, peer, full).await,
         }
     }

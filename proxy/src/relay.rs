@@ -11,6 +11,7 @@
 
 pub(crate) mod gate;
 pub(crate) mod lane;
+pub(crate) mod mongo;
 pub(crate) mod mysql;
 pub(crate) mod postgres;
 pub(crate) mod redis;

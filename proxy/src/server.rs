@@ -230,6 +230,7 @@ fn bind(config: &Config) -> Result<Vec<Vec<(Door, StdListener)>>, ServerError> {
             "--mariadb-listen",
             config.mariadb_listen,
         ),
+        (Door::Mongo, "--mongo-listen", config.mongo_listen),
         (Door::Redis, "--redis-listen", config.redis_listen),
     ];
     let mut cores: Vec<Vec<(Door, StdListener)>> = Vec::new();

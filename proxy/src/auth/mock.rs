@@ -12,6 +12,10 @@ use tenantsdb_codecs::secret::Secret;
 const ITERATIONS: u32 = 4096;
 /// Bytes of salt that every verifier of control has, which is PostgreSQL's own length.
 const SALT_BYTES: usize = 16;
+/// The same of MongoDB (`scramSHA256IterationCount`, and `saslscramsha256` of its salts):
+/// <https://www.mongodb.com/docs/manual/reference/parameters/>.
+const MONGO_ITERATIONS: u32 = 15_000;
+const MONGO_SALT_BYTES: usize = 28;
 /// Keeps this use of the token apart from any other.
 const PURPOSE: &[u8] = b"tenantsdb mock salt v1";
 
@@ -41,11 +45,23 @@ impl Mock {
     #[must_use]
     pub fn verifier(&self, user: &str, database: &str) -> Verifier {
         // Neither name can hold a zero byte: it ends strings in the startup packet.
-        let parts = [user.as_bytes(), b"\0", database.as_bytes()];
-        let mac = hmac(self.0.expose(), &parts);
-        let (salt, rest) = mac.split_at(SALT_BYTES);
-        let mut verifier = Verifier::derive(rest, salt, 1);
-        verifier.iterations = ITERATIONS;
+        let parts: [&[u8]; 3] = [user.as_bytes(), b"\0", database.as_bytes()];
+        self.stand_in(&parts, SALT_BYTES, ITERATIONS)
+    }
+
+    /// The same for MongoDB.
+    #[must_use]
+    pub fn mongo_verifier(&self, user: &str, database: &str) -> Verifier {
+        let parts: [&[u8]; 4] = [b"mongo\0", database.as_bytes(), b"\0", user.as_bytes()];
+        self.stand_in(&parts, MONGO_SALT_BYTES, MONGO_ITERATIONS)
+    }
+
+    fn stand_in(&self, name: &[&[u8]], salt_bytes: usize, iterations: u32) -> Verifier {
+        let mac = hmac(self.0.expose(), name);
+        // What follows from the salt alone would be known to who knows the salt.
+        let rest = hmac(&mac, &[self.0.expose()]);
+        let mut verifier = Verifier::derive(&rest, &mac[..salt_bytes], 1);
+        verifier.iterations = iterations;
         verifier
     }
 }

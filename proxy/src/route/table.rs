@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::Mongo;
 use tenantsdb_codecs::mysql::Flavour;
 
 use super::entry::Route;
+use super::mongo::Offered;
 use super::tenants::Tenants;
 use super::versions::Versions;
 
@@ -29,6 +31,7 @@ pub struct Routes {
     len: AtomicUsize,
     changes: AtomicU64,
     versions: Versions,
+    mongo: Offered,
     /// Redis databases by the name of their tenant alone.
     tenants: Tenants,
     /// Held by whoever changes the table; readers do not know it.
@@ -102,6 +105,7 @@ impl Default for Routes {
             len: AtomicUsize::new(0),
             changes: AtomicU64::new(0),
             versions: Versions::default(),
+            mongo: Offered::default(),
             tenants: Tenants::default(),
             writer: Mutex::new(()),
         }
@@ -150,6 +154,12 @@ impl Routes {
         self.versions.greeting(flavour)
     }
 
+    /// What all MongoDB servers can do.
+    #[must_use]
+    pub fn mongo(&self) -> Mongo {
+        self.mongo.offered()
+    }
+
     /// Takes in a new or changed route.
     pub fn put(&self, route: Arc<Route>) {
         let _writer = self.write();
@@ -183,6 +193,7 @@ impl Routes {
         let mut built: Vec<Shard> = (0..self.shards.len()).map(|_| Shard::new()).collect();
         let tenants = self.tenants.build(&routes);
         self.versions.clear();
+        self.mongo.clear();
         for route in routes {
             self.note(&route);
             let index = self.index(&route.database);
@@ -214,6 +225,9 @@ impl Routes {
         if route.engine == Engine::MySql {
             self.versions
                 .note(route.server.version.as_deref().unwrap_or_default());
+        }
+        if let Some(mongo) = route.server.mongo {
+            self.mongo.note(mongo);
         }
     }
 

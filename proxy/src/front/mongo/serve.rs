@@ -1,0 +1,369 @@
+//! A session: request by request, each with a reply before the next is looked at.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::{PoolMode, Status};
+use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::code::Code;
+use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
+use tenantsdb_codecs::mongo::op_msg::{Flags, Head, Opening};
+use tenantsdb_codecs::mongo::report::report;
+use tenantsdb_codecs::mongo::startup::{Hello, Query};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tracing::{debug, info};
+
+use super::client::Client;
+use super::gate::{self, Decision};
+use super::login::Proved;
+use super::refuse::{self, Refusal};
+use super::{Opened, handshake, offer, opener, release};
+use crate::back::mongo::Connection;
+use crate::core::Core;
+use crate::fault::{Fault, FaultKind};
+use crate::front::{close_with, gone};
+use crate::inbox::Inbox;
+use crate::metrics::Direction;
+use crate::pool::Pooled;
+use crate::relay::mongo::{self as relay, Broken, Moved};
+use crate::session::Session;
+
+/// How long the rest of a message may take once it has begun to come.
+const STALLED_MAX: std::time::Duration = std::time::Duration::from_secs(60);
+/// Read at a time of what is passed over, in bytes.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// How a session ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("client closed the connection")]
+    Goodbye,
+    #[error("the proxy is shutting down")]
+    Drained,
+    #[error("its login is no longer valid")]
+    Revoked(Vec<u8>),
+    #[error("{0}")]
+    Client(Refusal),
+    #[error("{0}")]
+    Broken(#[from] Broken),
+}
+
+/// A session that goes on.
+struct Live<'a> {
+    core: &'a Core,
+    client: Client<TcpStream>,
+    proved: Proved,
+    /// There while a request is under way; in session mode from the first on.
+    server: Option<Pooled<Connection>>,
+    /// Something was sent on the server connection that is not answered.
+    unconfirmed: bool,
+    /// The table of routes as it was when the login was last seen to be good.
+    changes: u64,
+    moved: Moved,
+}
+
+/// Serves a client that has been told that it is in, until one side ends.
+pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opened>) {
+    let Opened {
+        client,
+        proved,
+        _place,
+    } = *opened;
+    let mut live = Live {
+        core,
+        client,
+        proved,
+        server: None,
+        unconfirmed: false,
+        changes: core.context.routes.changes(),
+        moved: Moved::default(),
+    };
+    let Err(end) = live.run().await;
+    live.end(end).await;
+}
+
+// === impl Live ===
+
+impl Live<'_> {
+    async fn run(&mut self) -> Result<std::convert::Infallible, End> {
+        loop {
+            let (head, decision) = self.next().await?;
+            let is_answered = !head.flags.more_to_come;
+            match decision {
+                Decision::Answer(document) => {
+                    self.pass_over(head.header.length).await?;
+                    if is_answered {
+                        self.client.reply(&document);
+                        self.client.send().await.map_err(End::Client)?;
+                    }
+                }
+                Decision::Forward => self.forward(head, is_answered).await?,
+            }
+        }
+    }
+
+    /// Waits for the opening of the next request, and decides.
+    async fn next(&mut self) -> Result<(Head, Decision), End> {
+        let context = &self.core.context;
+        tokio::select! {
+            biased;
+            () = context.drain.draining() => return Err(End::Drained),
+            begun = self.client.begin() => match begun {
+                Err(Refusal::Gone(None)) => return Err(End::Goodbye),
+                begun => begun.map_err(End::Client)?,
+            },
+        }
+        let read = timeout(STALLED_MAX, self.opening()).await;
+        read.unwrap_or(Err(End::Client(Refusal::TooSlow)))
+    }
+
+    async fn opening(&mut self) -> Result<(Head, Decision), End> {
+        loop {
+            let unread = self.client.inbox.unread();
+            let header = Header::read(unread, MESSAGE_BYTES_MAX).map_err(protocol)?;
+            if let Some(header) = header {
+                self.client.asked(header, false);
+                match header.opcode {
+                    Opcode::Msg => {}
+                    Opcode::Query if unread.len() >= header.length => return self.query(header),
+                    // It waits below for the rest.
+                    Opcode::Query if header.length <= handshake::MESSAGE_BYTES_MAX => {
+                        self.fill().await?;
+                        continue;
+                    }
+                    Opcode::Compressed => return Err(End::Client(Refusal::Compressed)),
+                    _ => return Err(protocol(ProtocolError::Unsupported("opcode"))),
+                }
+            }
+            let unread = self.client.inbox.unread();
+            if let Some(opening) = Opening::read(unread, MESSAGE_BYTES_MAX).map_err(protocol)? {
+                let head = Head::from(&opening);
+                let (context, route) = (&self.core.context, &self.proved.route);
+                let decision =
+                    gate::decide(context, route, self.client.id, opening.body, head.flags);
+                let decision = decision.map_err(protocol)?;
+                self.client.asked(head.header, head.flags.checksum_present);
+                return Ok((head, decision));
+            }
+            self.fill().await?;
+        }
+    }
+
+    async fn fill(&mut self) -> Result<(), End> {
+        let filled = self.client.inbox.fill(&mut self.client.stream).await;
+        filled.map_err(|error| End::Client(error.into()))
+    }
+
+    /// A whole OP_QUERY. Nothing but a hello comes so, of old drivers that watch by a connection
+    /// that is logged in.
+    fn query(&self, header: Header) -> Result<(Head, Decision), End> {
+        let message = self.client.inbox.unread().get(..header.length);
+        let query = Query::read(message.unwrap_or_default()).map_err(protocol)?;
+        let command = query.command().map_err(protocol)?;
+        let document = match command.map(|(_, command)| Hello::read(command)) {
+            Some(Ok(hello)) => offer::reply(&self.core.context, &hello, self.client.id).write(),
+            _ => report(Code::UnsupportedOpQueryCommand, handshake::OLD_COMMAND, &[]),
+        };
+        let head = Head {
+            header,
+            flags: Flags::NONE,
+            bytes: 0,
+        };
+        Ok((head, Decision::Answer(document)))
+    }
+
+    /// Takes a message that is not passed on, without holding it.
+    async fn pass_over(&mut self, bytes: usize) -> Result<(), End> {
+        let there = self.client.inbox.unread().len().min(bytes);
+        self.client.inbox.take(there);
+        let mut left = bytes - there;
+        let mut chunk = Vec::new();
+        while left > 0 {
+            chunk.resize(left.min(CHUNK_BYTES), 0);
+            let read = timeout(STALLED_MAX, self.client.stream.read(&mut chunk)).await;
+            match read {
+                Ok(Ok(0)) => return Err(End::Client(Refusal::Gone(None))),
+                Ok(Ok(read)) => left -= read,
+                Ok(Err(error)) => return Err(End::Client(error.into())),
+                Err(_) => return Err(End::Client(Refusal::TooSlow)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Passes a request on, and its reply back.
+    async fn forward(&mut self, head: Head, is_answered: bool) -> Result<(), End> {
+        self.check_login()?;
+        if self.server.is_none() {
+            let taken = tokio::select! {
+                biased;
+                taken = opener::take(self.core, &self.proved) => taken,
+                gone = gone(self.client.stream.transport()) => {
+                    return Err(End::Client(Refusal::Gone(gone)));
+                }
+            };
+            match taken {
+                Ok(pooled) => self.server = Some(pooled),
+                Err(error) => {
+                    let refusal = Refusal::checkout(&self.proved, error);
+                    refuse::note(&self.core.context, &refusal);
+                    self.pass_over(head.header.length).await?;
+                    if is_answered && let Some(document) = refusal.document() {
+                        self.client.reply(&document);
+                    }
+                    return self.client.send().await.map_err(End::Client);
+                }
+            }
+        }
+        match self.exchange(head, is_answered).await {
+            Ok(()) => {
+                if self.proved.route.pool_mode == PoolMode::Transaction {
+                    self.release().await;
+                }
+                Ok(())
+            }
+            Err(Broken::Server {
+                error,
+                begun: false,
+            }) => {
+                // What it owes is never read: the connection goes.
+                self.server = None;
+                self.core.context.metrics.faults.increment(error.kind());
+                info!(%error, "server connection lost");
+                let text = "the database server closed the connection before it replied";
+                self.client.reply(&report(Code::HostUnreachable, text, &[]));
+                self.client.send().await.map_err(End::Client)
+            }
+            Err(broken) => Err(End::Broken(broken)),
+        }
+    }
+
+    async fn exchange(&mut self, head: Head, is_answered: bool) -> Result<(), Broken> {
+        let Some(pooled) = &mut self.server else {
+            return Ok(());
+        };
+        let server = &mut pooled.connection;
+        let (client, moved) = (&mut self.client, &mut self.moved);
+        let sent = relay::request(&mut client.stream, &mut client.inbox, server, head, moved);
+        let id = timeout(STALLED_MAX, sent).await;
+        let id = id.unwrap_or(Err(Broken::ClientGone(None)))?;
+        if !is_answered {
+            client.unanswered();
+            self.unconfirmed = true;
+            return Ok(());
+        }
+        let mut inbox = Inbox::default();
+        let mut numbers = (id, head.header.request_id);
+        loop {
+            let replied = tokio::select! {
+                biased;
+                replied = relay::reply(
+                    &mut client.stream, server, &mut inbox, numbers, moved
+                ) => replied?,
+            };
+            if !replied.more_to_come {
+                break;
+            }
+            // Each reply of an exhaust cursor is to the one before it.
+            numbers = (replied.request_id, replied.request_id);
+        }
+        client.unanswered();
+        self.unconfirmed = false;
+        Ok(())
+    }
+
+    /// A tenant that is suspended, or whose password was changed, is out with its next request.
+    fn check_login(&mut self) -> Result<(), End> {
+        let routes = &self.core.context.routes;
+        let changes = routes.changes();
+        if changes == self.changes {
+            return Ok(());
+        }
+        let known = &self.proved.route;
+        let route = routes.get(Engine::MongoDb, &known.database);
+        let same = route.as_ref().is_some_and(|route| {
+            let login = route
+                .logins
+                .iter()
+                .find(|l| l.user == self.proved.login().user);
+            route.status == Status::Active
+                && route.server == known.server
+                && login.is_some_and(|l| l.generation == self.proved.login().generation)
+        });
+        if same {
+            self.changes = changes;
+            if let Some(route) = route {
+                self.proved.now(Arc::clone(&route));
+            }
+            return Ok(());
+        }
+        let suspended = route.is_some_and(|route| route.status == Status::Suspended);
+        let document = if suspended {
+            let database = known.database.clone();
+            Refusal::Suspended { database }.document()
+        } else {
+            let text = "the login is no longer valid: its password or its place was changed";
+            Some(report(Code::Unauthorized, text, &[]))
+        };
+        Err(End::Revoked(document.unwrap_or_default()))
+    }
+
+    /// Gives the server connection back.
+    async fn release(&mut self) {
+        if let Some(pooled) = self.server.take() {
+            release::release(self.core, pooled, self.unconfirmed).await;
+            self.unconfirmed = false;
+        }
+    }
+
+    async fn end(mut self, end: End) {
+        let context = &self.core.context;
+        let relayed = &context.metrics.relayed_bytes;
+        relayed.add(Direction::ClientToServer, self.moved.to_server);
+        relayed.add(Direction::ServerToClient, self.moved.to_client);
+        match &end {
+            End::Goodbye | End::Drained | End::Revoked(_) | End::Client(_) => {
+                self.release().await;
+            }
+            // In the middle of something.
+            End::Broken(_) => self.server = None,
+        }
+        let fault = match &end {
+            End::Goodbye | End::Drained => None,
+            End::Revoked(_) => Some(FaultKind::Policy),
+            End::Client(refusal) => Some(refusal.kind()),
+            End::Broken(Broken::ClientGone(_)) => Some(FaultKind::ClientGone),
+            End::Broken(Broken::Client(_)) => Some(FaultKind::Client),
+            End::Broken(Broken::Server { error, .. }) => Some(error.kind()),
+        };
+        match fault {
+            Some(kind) => {
+                context.metrics.faults.increment(kind);
+                info!(%end, fault = %kind, "session ended");
+            }
+            None => debug!(%end, "session ended"),
+        }
+        let last = match end {
+            End::Client(refusal) => refusal.document(),
+            End::Broken(Broken::Client(error)) => {
+                Some(report(error.code(), &error.to_string(), &[]))
+            }
+            End::Revoked(document) => Some(document),
+            _ => None,
+        };
+        if let Some(document) = last {
+            self.client.reply(&document);
+        }
+        let Client { stream, out, .. } = self.client;
+        if !out.is_empty() {
+            close_with(stream, &out).await;
+        }
+    }
+}
+
+fn protocol(error: ProtocolError) -> End {
+    End::Client(Refusal::Protocol(error))
+}

@@ -1,0 +1,197 @@
+//! One MongoDB request to a server, and what it replies, without holding either.
+//!
+//! A request is passed on once its body, the first section, is known, with a number of ours. Its
+//! reply must name that number; it is passed on with the client's. Sequences and documents go by in
+//! the core's buffer, a part at a time.
+
+use std::io;
+
+use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::bson::Document;
+use tenantsdb_codecs::mongo::frame::MESSAGE_BYTES_MAX;
+use tenantsdb_codecs::mongo::op_msg::{Head, Passing, Stream as Passed};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::back::mongo::{Connection, Error as ServerError};
+use crate::inbox::Inbox;
+use crate::stream::Stream;
+
+/// Bytes that are read at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Which side a request or its reply came to nothing by.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Broken {
+    /// The client went away.
+    #[error("client is gone")]
+    ClientGone(#[source] Option<io::Error>),
+    /// The client's bytes are not the protocol.
+    #[error("{0}")]
+    Client(ProtocolError),
+    /// The server went away, or its bytes are not the protocol. `begun`: the client has a part of
+    /// the reply.
+    #[error("{error}")]
+    Server { error: ServerError, begun: bool },
+}
+
+/// A reply that has been passed on.
+#[derive(Debug)]
+pub(crate) struct Replied {
+    passing: Passing,
+    /// The reply's own number.
+    pub(crate) request_id: i32,
+    /// Another reply to the same request follows.
+    pub(crate) more_to_come: bool,
+}
+
+// === impl Replied ===
+
+impl Replied {
+    /// What is small of the reply.
+    #[allow(dead_code)] // used by the list of open cursors
+    pub(crate) fn outline(&self) -> Option<Document<'_>> {
+        self.passing.outline()
+    }
+}
+
+/// What is bytes moved, for the counters.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) to_server: u64,
+    pub(crate) to_client: u64,
+}
+
+/// Passes on the request at the front of the client's inbox, whose opening has been read; answers
+/// the number that its reply will name. Not cancel safe.
+pub(crate) async fn request<C, S>(
+    client: &mut Stream<C>,
+    inbox: &mut Inbox,
+    server: &mut Connection<S>,
+    head: Head,
+    moved: &mut Moved,
+) -> Result<i32, Broken>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let id = server.session.next();
+    let mut unread = std::mem::take(inbox).into_unread();
+    let mut passed = Passed::start(&mut unread, head, id, 0);
+    let behind = unread.get_mut(head.bytes..).unwrap_or_default();
+    let bytes = passed.step(behind).map_err(Broken::Client)?;
+    let (now, rest) = unread.split_at(unread.len().min(head.bytes + bytes));
+    send(&mut server.stream, now, moved).await?;
+    *inbox = Inbox::of(rest.to_vec());
+    let mut chunk = Vec::new();
+    while passed.left() > 0 {
+        chunk.resize(CHUNK_BYTES.min(passed.left()), 0);
+        let read = client.read(&mut chunk).await;
+        let read = read.map_err(|error| Broken::ClientGone(Some(error)))?;
+        let part = chunk.get_mut(..read).unwrap_or_default();
+        if part.is_empty() {
+            return Err(Broken::ClientGone(None));
+        }
+        let bytes = passed.step(part).map_err(Broken::Client)?;
+        send(
+            &mut server.stream,
+            part.get(..bytes).unwrap_or_default(),
+            moved,
+        )
+        .await?;
+    }
+    server.stream.flush().await.map_err(gone)?;
+    Ok(id)
+}
+
+/// Passes on the reply to the request of this number, as one to the client's. Not cancel safe.
+pub(crate) async fn reply<C, S>(
+    client: &mut Stream<C>,
+    server: &mut Connection<S>,
+    inbox: &mut Inbox,
+    (id, client_id): (i32, i32),
+    moved: &mut Moved,
+) -> Result<Replied, Broken>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let failed = |error: ServerError| Broken::Server {
+        error,
+        begun: false,
+    };
+    let head = loop {
+        let head = Head::read(inbox.unread(), MESSAGE_BYTES_MAX);
+        if let Some(head) = head.map_err(|error| failed(error.into()))? {
+            break head;
+        }
+        inbox
+            .fill::<ProtocolError>(&mut server.stream)
+            .await
+            .map_err(|error| failed(error.into()))?;
+    };
+    if head.header.response_to != id {
+        return Err(failed(ServerError::Stray(head.header.response_to)));
+    }
+    let mut unread = std::mem::take(inbox).into_unread();
+    let mut passing = Passing::start(&mut unread, head, head.header.request_id, client_id);
+    let broken = |error: ProtocolError, begun| Broken::Server {
+        error: error.into(),
+        begun,
+    };
+    let behind = unread.get_mut(head.bytes..).unwrap_or_default();
+    let bytes = passing.step(behind).map_err(|error| broken(error, false))?;
+    let (now, rest) = unread.split_at(unread.len().min(head.bytes + bytes));
+    *inbox = Inbox::of(rest.to_vec());
+    give(client, now, moved).await?;
+    let mut chunk = Vec::new();
+    while passing.left() > 0 {
+        chunk.resize(CHUNK_BYTES.min(passing.left()), 0);
+        let read = server.stream.read(&mut chunk).await;
+        let read = read.map_err(|error| Broken::Server {
+            error: error.into(),
+            begun: true,
+        })?;
+        let part = chunk.get_mut(..read).unwrap_or_default();
+        if part.is_empty() {
+            return Err(Broken::Server {
+                error: ServerError::Closed,
+                begun: true,
+            });
+        }
+        let bytes = passing.step(part).map_err(|error| broken(error, true))?;
+        give(client, part.get(..bytes).unwrap_or_default(), moved).await?;
+    }
+    let flushed = client.flush().await;
+    flushed.map_err(|error| Broken::ClientGone(Some(error)))?;
+    Ok(Replied {
+        passing,
+        request_id: head.header.request_id,
+        more_to_come: head.flags.more_to_come,
+    })
+}
+
+async fn send<S>(server: &mut Stream<S>, bytes: &[u8], moved: &mut Moved) -> Result<(), Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    server.write_all(bytes).await.map_err(gone)?;
+    moved.to_server += bytes.len() as u64;
+    Ok(())
+}
+
+async fn give<C>(client: &mut Stream<C>, bytes: &[u8], moved: &mut Moved) -> Result<(), Broken>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    let written = client.write_all(bytes).await;
+    written.map_err(|error| Broken::ClientGone(Some(error)))?;
+    moved.to_client += bytes.len() as u64;
+    Ok(())
+}
+
+fn gone(error: io::Error) -> Broken {
+    Broken::Server {
+        error: error.into(),
+        begun: false,
+    }
+}
