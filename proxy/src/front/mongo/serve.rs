@@ -124,11 +124,12 @@ impl Live<'_> {
         loop {
             let unread = self.client.inbox.unread();
             let header = Header::read(unread, MESSAGE_BYTES_MAX).map_err(protocol)?;
+            let there = unread.len();
             if let Some(header) = header {
                 self.client.asked(header, false);
                 match header.opcode {
                     Opcode::Msg => {}
-                    Opcode::Query if unread.len() >= header.length => return self.query(header),
+                    Opcode::Query if there >= header.length => return self.query(header),
                     // It waits below for the rest.
                     Opcode::Query if header.length <= handshake::MESSAGE_BYTES_MAX => {
                         self.fill().await?;
