@@ -28,3 +28,6 @@ pub mod report;
 pub mod startup;
 
 pub use error::Error;
+
+#[cfg(test)]
+mod recording;

@@ -256,20 +256,12 @@ fn check(header: Header, input: &[u8]) -> Result<Option<Flags>, Error> {
     if header.opcode != Opcode::Msg {
         return Err(Error::Unsupported("opcode"));
     }
-    let mut cursor = Cursor::new(input);
-    cursor.take(HEADER_LENGTH);
-    let Some(bits) = cursor.u32_le() else {
-        // A message that ends there never has them.
-        return if header.length < HEADER_LENGTH + FLAGS_BYTES {
-            Err(Error::Truncated("flags"))
-        } else {
-            Ok(None)
-        };
-    };
     if header.length < BEFORE_BODY + EMPTY_BODY_BYTES {
         return Err(Error::Truncated("body"));
     }
-    Flags::read(bits).map(Some)
+    let mut cursor = Cursor::new(input);
+    cursor.take(HEADER_LENGTH);
+    cursor.u32_le().map(Flags::read).transpose()
 }
 
 const EMPTY_BODY_BYTES: usize = 5;

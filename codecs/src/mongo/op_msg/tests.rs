@@ -310,6 +310,24 @@ fn a_body_may_not_reach_into_the_checksum() {
     assert_eq!(refused.err(), Some(Error::Truncated("body")));
 }
 
+/// Found by fuzzing: what stood behind such a message was taken for its flags.
+#[test]
+fn a_message_without_room_for_a_body_is_refused_with_or_without_more_behind_it() {
+    for length in 16..26_i32 {
+        let mut stream = [PING, PING].concat();
+        stream[..4].copy_from_slice(&length.to_le_bytes());
+        let refused = Some(Error::Truncated("body"));
+        for end in [16, 20, 25, stream.len()] {
+            assert_eq!(
+                Opening::read(&stream[..end], MESSAGE_BYTES_MAX).err(),
+                refused
+            );
+        }
+        let whole = usize::try_from(length).unwrap();
+        assert_eq!(Message::read(&stream[..whole]).err(), refused);
+    }
+}
+
 #[test]
 fn other_opcodes_are_none() {
     for opcode in [1, 2004, 2012, 2001, 0, -1] {
