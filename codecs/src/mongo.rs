@@ -6,6 +6,7 @@
 //!
 //! - [`frame`]: headers of messages.
 //! - [`bson`]: documents, walked and written.
+//! - [`json`]: the text of documents, for people and records.
 //! - [`op_msg`]: OP_MSG, whole and streamed through.
 //! - [`startup`]: hello, also by OP_QUERY and OP_REPLY.
 //! - [`auth`]: SASL messages, both roles.
@@ -22,6 +23,7 @@ pub mod command;
 mod error;
 pub mod escape;
 pub mod frame;
+pub mod json;
 pub mod op_msg;
 pub mod pipeline;
 pub mod report;

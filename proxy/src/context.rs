@@ -11,6 +11,7 @@ use crate::cancel::{CancelKeys, ConnectionIds};
 use crate::config::Config;
 use crate::ddl::Captures;
 use crate::ddl::journal::Journal;
+use crate::ddl::mongo::Transactions;
 use crate::ddl::redeliver::Undelivered;
 use crate::drain::Drain;
 use crate::front::redis::ClientIds;
@@ -52,6 +53,8 @@ pub struct Context {
     pub(crate) walks: Walks,
     /// The ids of Redis clients of this process.
     pub(crate) client_ids: ClientIds,
+    /// What open transactions of MongoDB workspaces will have done.
+    pub(crate) mongo_transactions: Transactions,
     /// The record of DDL that is about to be forwarded; `None` without a data directory.
     pub(crate) record: Option<Record>,
     /// How many server connections there may be, for each database.
@@ -67,7 +70,7 @@ pub struct Context {
     pub mock: Mock,
 }
 
-/// The durable record of MySQL workspaces' DDL, and what of it control does not have.
+/// The durable record of MySQL and MongoDB workspaces' DDL, and what of it control does not have.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) journal: Journal,
@@ -109,6 +112,7 @@ impl Context {
             redis_clients: Arc::default(),
             walks: Walks::default(),
             client_ids: ClientIds::default(),
+            mongo_transactions: Transactions::default(),
             record,
             budgets: EngineBudgets {
                 postgres: Arc::new(Budgets::new(config.server_connections_max)),

@@ -2,6 +2,7 @@
 //! it to control.
 
 pub mod journal;
+pub(crate) mod mongo;
 pub mod redeliver;
 pub(crate) mod session;
 
@@ -11,12 +12,13 @@ use std::time::Duration;
 use tenantsdb_codecs::feed::capture::{Capture, Sealed};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::context::Context;
 use crate::control::Client;
 use crate::fault::{Fault, FaultKind};
 use crate::metrics::Outcome;
+use journal::JournalError;
 
 /// How long a workspace client's ReadyForQuery is held back for control. The ledger in the database
 /// has the statement by then whatever control does.
@@ -77,7 +79,7 @@ impl Delivery {
                 job = self.0.recv(), if in_flight.len() < IN_FLIGHT_MAX => match job {
                     Some(job) => {
                         let (client, context) = (client.clone(), Arc::clone(&context));
-                        in_flight.spawn(deliver(client, context, job));
+                        in_flight.spawn(take(client, context, job));
                     }
                     None => return,
                 },
@@ -87,7 +89,7 @@ impl Delivery {
     }
 }
 
-async fn deliver(client: Client, context: Arc<Context>, job: Job) {
+async fn take(client: Client, context: Arc<Context>, job: Job) {
     let Job { capture, done } = job;
     let sealed = match timeout(SEAL_TIMEOUT, client.capture(&capture)).await {
         Ok(Ok(Sealed { version })) => {
@@ -108,6 +110,46 @@ async fn deliver(client: Client, context: Arc<Context>, job: Job) {
     let outcome = if sealed { Outcome::Ok } else { Outcome::Failed };
     context.metrics.captures.increment(outcome);
     let _ = done.send(sealed); // a session that is gone does not mind
+}
+
+/// Writes down what is about to be forwarded to a workspace whose server keeps no ledger of its
+/// own. Without a data directory nothing is.
+///
+/// # Errors
+///
+/// It could not be written: the statement must not be forwarded. The reason is in the log.
+pub(crate) async fn intend(context: &Context, capture: &Capture) -> Result<(), JournalError> {
+    let Some(record) = &context.record else {
+        return Ok(());
+    };
+    record.journal.intend(capture).await.inspect_err(|reason| {
+        error!(%reason, "a statement is refused that could not be written to the journal");
+    })
+}
+
+/// Writes down what became of it, and tells control. The journal keeps what control does not take.
+pub(crate) async fn deliver(context: &Context, capture: Capture) {
+    let Some(record) = &context.record else {
+        if !capture.statements.is_empty() {
+            context.captures.send(capture).await;
+        }
+        return;
+    };
+    if let Err(reason) = record.journal.settle(&capture).await {
+        // The intent is there: control will find what the statement did.
+        error!(%reason, "what became of a statement could not be written to the journal");
+    }
+    if capture.statements.is_empty() {
+        return;
+    }
+    // Those that wait are given to control in their order. Two sessions' at once come as they come:
+    // control compares each with what it finds.
+    let behind = record.undelivered.waits(&capture.database);
+    if !behind && context.captures.send(capture.clone()).await {
+        record.journal.delivered(&capture.id);
+    } else {
+        record.undelivered.add(capture);
+    }
 }
 
 #[cfg(test)]

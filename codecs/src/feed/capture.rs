@@ -5,12 +5,20 @@
 //! idle and was not plain reading and writing, and holds the client's ReadyForQuery until control
 //! has answered.
 //!
-//! MySQL has no such ledger. A proxy writes one [`Capture`] for each command that may change the
+//! MySQL and MongoDB have no such ledger. A proxy writes one [`Capture`] for each command that may change the
 //! schema into its journal before it forwards the command, and holds the end of the reply until
 //! control has answered or the journal has what became of it. What took effect is for control to
 //! find by comparing the workspace's schema with the one before.
 
+//! A statement of MongoDB is a command as canonical Extended JSON (version 2), without the fields
+//! that say how it is run (`lsid`, `writeConcern`, `$db` and the like). A transaction is one
+//! capture, when it is committed. Context it has none.
+
 use serde::{Deserialize, Serialize};
+
+/// Tag of a MongoDB statement that no client sent: `{"create": …}` for a collection that came into
+/// being by a write to it.
+pub const IMPLICIT: &str = "implicit";
 
 /// What one workspace session ran between two moments at which the server was idle.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,7 +27,8 @@ pub struct Capture {
     pub id: String,
     /// The workspace database.
     pub database: String,
-    /// Process id of the server's backend (the ledger's rows carry it too), or MySQL's thread id.
+    /// Process id of the server's backend (the ledger's rows carry it too), MySQL's thread id,
+    /// MongoDB's connection id.
     pub pid: i64,
     /// Who was logged in.
     pub user: String,
@@ -57,7 +66,7 @@ pub enum Outcome {
     /// The server confirmed it.
     #[default]
     Done,
-    /// The proxy forwarded it, or was about to, and never saw the answer. MySQL only.
+    /// The proxy forwarded it, or was about to, and never saw the answer. MySQL and MongoDB.
     Unknown,
 }
 
@@ -76,7 +85,7 @@ pub struct CapturedStatement {
     /// The statement alone, without the others of its Query message.
     pub text: String,
     /// The server's command tag, whole: `CREATE TABLE`, `INSERT 0 1`, `ROLLBACK`. MySQL has none:
-    /// empty.
+    /// empty. MongoDB: empty, or [`IMPLICIT`].
     pub tag: String,
     /// What is known of its end.
     #[serde(default, skip_serializing_if = "is_done")]

@@ -26,6 +26,8 @@ mod opener;
 pub(crate) mod refuse;
 mod release;
 mod serve;
+#[allow(dead_code)] // used by the sessions of workspaces
+mod workspace;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -21,12 +21,13 @@ use tenantsdb_codecs::mysql::report::Report;
 use tenantsdb_codecs::mysql::server::PrepareOk;
 use tenantsdb_codecs::sql::mysql::{self as sql, Effect, Mode};
 use tokio::time::timeout;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::exchange::{Reply, end_of, exchange};
 use super::serve::{Live, Whole};
 use super::{End, kill};
 use crate::back::mysql::Error as ServerError;
+use crate::ddl;
 use crate::relay::mysql::LAST_PREPARED;
 
 /// Longest statement in bytes that is looked at and recorded: what a server takes by default
@@ -140,10 +141,7 @@ async fn record(live: &mut Live<'_>, whole: &Whole, text: Option<&str>) -> Resul
         context: Some(settings),
     };
     let command = live.take(whole);
-    if let Some(record) = &context.record
-        && let Err(reason) = record.journal.intend(&capture).await
-    {
-        error!(%reason, "a statement is refused that could not be written to the journal");
+    if let Err(reason) = ddl::intend(context, &capture).await {
         return refuse(live, &reason.to_string()).await;
     }
     let replied = exchange(live, &command).await;
@@ -151,37 +149,11 @@ async fn record(live: &mut Live<'_>, whole: &Whole, text: Option<&str>) -> Resul
         capture.statements = settled(&texts, mode, reply);
     }
     // Whatever became of the session: what is known of the statement is kept.
-    deliver(live, capture).await;
+    ddl::deliver(&live.core.context, capture).await;
     let reply = replied?;
     match reply.client_gone {
         true => Err(End::ClientGone(None)),
         false => live.reply(&reply.last).await,
-    }
-}
-
-/// Writes down what is known, and tells control. The journal keeps what control does not take.
-async fn deliver(live: &Live<'_>, capture: Capture) {
-    let context = &live.core.context;
-    let Some(record) = &context.record else {
-        if !capture.statements.is_empty() {
-            context.captures.send(capture).await;
-        }
-        return;
-    };
-    if let Err(reason) = record.journal.settle(&capture).await {
-        // The intent is there: control will find what the statement did.
-        error!(%reason, "what became of a statement could not be written to the journal");
-    }
-    if capture.statements.is_empty() {
-        return;
-    }
-    // Those that wait are given to control in their order. Two sessions' at once come as they come:
-    // control compares each with what it finds.
-    let behind = record.undelivered.waits(&capture.database);
-    if !behind && context.captures.send(capture.clone()).await {
-        record.journal.delivered(&capture.id);
-    } else {
-        record.undelivered.add(capture);
     }
 }
 
