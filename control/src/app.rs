@@ -10,6 +10,7 @@ pub(crate) mod blueprints;
 pub(crate) mod credentials;
 pub(crate) mod housekeeping;
 pub(crate) mod password;
+pub(crate) mod pending;
 pub(crate) mod placement;
 pub(crate) mod proxies;
 pub(crate) mod recover;

@@ -6,10 +6,12 @@
 //! - [`snapshot`]: all objects of a MySQL schema at one moment.
 //! - [`settings`]: what a Redis blueprint consists of instead. Pure.
 //! - [`mod@infer`]: from two snapshots to the DDL between them. Pure.
+//! - [`mongo`]: the same two for MongoDB, whose statements are commands. Pure.
 
 mod compose;
 mod exclude;
 mod infer;
+pub(crate) mod mongo;
 mod settings;
 mod settle;
 mod snapshot;
@@ -24,6 +26,7 @@ pub use self::compose::compose;
 pub use self::exclude::{Excluded, HISTORY_TABLES};
 pub use self::infer::{Inferred, Part, PartKind, TableText, infer};
 pub use self::settings::Settings;
+pub(crate) use self::settle::mixed;
 pub use self::settle::{Patience, Settled, Settlement, Settling, is_open, settle};
 pub use self::snapshot::Snapshot;
 

@@ -5,6 +5,8 @@
 //! rest. Admin logins run only statements written here; captured text runs as
 //! a login that is made for it.
 
+mod marker;
+mod mongo;
 mod mysql;
 mod postgres;
 mod redis;
@@ -14,6 +16,8 @@ mod types;
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::secret::Secret;
 
+#[cfg(test)]
+pub(crate) use self::mongo::tests::server as mongo_test_server;
 #[cfg(test)]
 pub(crate) use self::mysql::tests::server as mysql_test_server;
 #[cfg(test)]
@@ -38,6 +42,7 @@ pub struct Provisioner {
 enum Server {
     Postgres(postgres::Postgres),
     MySql(mysql::MySql),
+    Mongo(mongo::Mongo),
     Redis(redis::Redis),
 }
 
@@ -47,6 +52,7 @@ macro_rules! on_engine {
         match &$self.server {
             Server::Postgres($server) => $call,
             Server::MySql($server) => $call,
+            Server::Mongo($server) => $call,
             Server::Redis($server) => $call,
         }
     };
@@ -61,7 +67,7 @@ impl Provisioner {
         let server = match engine {
             Engine::Postgres => Server::Postgres(postgres::Postgres::new(login)),
             Engine::MySql => Server::MySql(mysql::MySql::new(login)),
-            Engine::MongoDb => unreachable!("no server of MongoDB is registered yet"),
+            Engine::MongoDb => Server::Mongo(mongo::Mongo::new(login)),
             Engine::Redis => Server::Redis(redis::Redis::new(login)),
         };
         Self { server }
@@ -253,24 +259,27 @@ impl Provisioner {
     /// The server's.
     pub async fn login_warm(&self, user: &str, password: &Secret<String>) -> Result<(), Error> {
         match &self.server {
-            Server::Postgres(_) | Server::Redis(_) => Ok(()),
+            Server::Postgres(_) | Server::Mongo(_) | Server::Redis(_) => Ok(()),
             Server::MySql(server) => server.login_warm(user, password).await,
         }
     }
 
-    /// All objects of a database, without the product's own and history tables. MySQL only.
+    /// All objects of a database, without the product's own and history tables. MySQL and MongoDB
+    /// only.
     ///
     /// # Errors
     ///
     /// The server's; [`Error::Refused`] elsewhere.
     pub async fn snapshot(&self, database: &str) -> Result<Snapshot, Error> {
         match &self.server {
-            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL and MongoDB")),
             Server::MySql(server) => server.snapshot(database).await,
+            Server::Mongo(server) => server.snapshot(database).await,
         }
     }
 
-    /// All objects of the template of version 1.`ordinal`, which must be there. MySQL only.
+    /// All objects of the template of version 1.`ordinal`, which must be there. MySQL and
+    /// MongoDB only.
     ///
     /// # Errors
     ///
@@ -281,33 +290,37 @@ impl Provisioner {
         ordinal: u32,
     ) -> Result<Snapshot, Error> {
         match &self.server {
-            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL and MongoDB")),
             Server::MySql(server) => server.template_snapshot(blueprint, ordinal).await,
+            Server::Mongo(server) => server.template_snapshot(blueprint, ordinal).await,
         }
     }
 
     /// Which of these threads still run on the server: what they were at may take effect yet. MySQL
-    /// only.
+    /// and MongoDB only.
     ///
     /// # Errors
     ///
     /// The server's; [`Error::Refused`] elsewhere.
     pub async fn threads_alive(&self, threads: &[i64]) -> Result<Vec<i64>, Error> {
         match &self.server {
-            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL and MongoDB")),
             Server::MySql(server) => server.threads_alive(threads).await,
+            Server::Mongo(server) => server.threads_alive(threads).await,
         }
     }
 
-    /// Threads that execute something in the database just now, events among them. MySQL only.
+    /// Threads that execute something in the database just now, events among them. MySQL and
+    /// MongoDB only.
     ///
     /// # Errors
     ///
     /// The server's; [`Error::Refused`] elsewhere.
     pub async fn threads_busy(&self, database: &str) -> Result<Vec<i64>, Error> {
         match &self.server {
-            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL")),
+            Server::Postgres(_) | Server::Redis(_) => Err(only("MySQL and MongoDB")),
             Server::MySql(server) => server.threads_busy(database).await,
+            Server::Mongo(server) => server.threads_busy(database).await,
         }
     }
 

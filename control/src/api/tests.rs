@@ -3,6 +3,7 @@
 mod feed;
 mod idempotency;
 mod lifecycle;
+mod mongo;
 mod mysql;
 mod redis;
 

@@ -19,7 +19,7 @@ use crate::store::{Conn, databases, logins, tenants};
 
 use super::routes::{put_tenant, put_workspace};
 use super::tenants::applied;
-use super::{accounts, password, seal, workspaces};
+use super::{accounts, password, pending, seal, workspaces};
 
 /// A credential that was made, and what its asker is told once.
 pub(crate) struct Rotated {
@@ -53,7 +53,8 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
     let new = {
         let mut read = context.store.read().await?;
         let (engine, flavour) = kind_of(&mut read, &owner, database).await?;
-        password::new(engine, flavour)?
+        let new = password::new(engine, flavour)?;
+        pending::at_first(context, engine, database, new)?
     };
     let mut write = context.store.write().await?;
     let (engine, server_id, server_version) = match &owner {
@@ -83,9 +84,13 @@ pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated>
         .ok_or_else(unknown)?;
     let rev = write.commit().await?;
     let routed = context.feed.wait_routed(rev).await;
-    tell_server(context, &server_id, &login)
+    let later = tell_server(context, &server_id, login.clone())
         .await
         .map_err(|error| error.hint("the old password is void; rotate again for one to use"))?;
+    let routed = match later {
+        Some(rev) => context.feed.wait_routed(rev).await,
+        None => routed,
+    };
     applied(context, engine, database).await?;
     warm(context, &server_id, database, &new.password).await;
     tracing::info!(
@@ -120,7 +125,13 @@ async fn kind_of(
     }
 }
 
-async fn tell_server(context: &Context, server_id: &str, login: &logins::Login) -> Result<()> {
+/// Gives the revision of the route, if there is another since.
+async fn tell_server(
+    context: &Context,
+    server_id: &str,
+    login: logins::Login,
+) -> Result<Option<u64>> {
+    let (login, routed) = pending::settle(context, server_id, login).await?;
     let provisioner: Provisioner = context.provisioner(server_id).await?;
     if login.engine == Engine::Redis {
         accounts::put_alone(context, server_id, &login.database).await?;
@@ -129,7 +140,8 @@ async fn tell_server(context: &Context, server_id: &str, login: &logins::Login) 
             .login_rotate(&login.username, &login.verifier)
             .await?;
     }
-    Ok(provisioner.terminate(&login.database).await?)
+    provisioner.terminate(&login.database).await?;
+    Ok(routed)
 }
 
 /// Logs in once with a password that was just issued, so that MySQL's `caching_sha2_password` lets
@@ -173,7 +185,7 @@ pub(crate) async fn apply_workspace(context: &Context, name: &str) -> Result<()>
     let database = tenantsdb_codecs::feed::id::workspace_database(name);
     let logins = logins::of_database(&mut read, blueprint.engine, &database).await?;
     drop(read);
-    for login in &logins {
+    for login in logins {
         tell_server(context, &blueprint.server_id, login).await?;
     }
     applied(context, blueprint.engine, &database).await

@@ -49,9 +49,9 @@ pub(crate) async fn run_sealing(context: Arc<Context>) {
 async fn seal_all(context: &Context, failing: &mut HashSet<String>, first: bool) -> Result<()> {
     let active = blueprints::at_stage(&mut *context.store.read().await?, Stage::Active).await?;
     for blueprint in active {
-        // MySQL has no ledger: the proxies' records of what happened while nobody was here come
-        // first.
-        if first && blueprint.engine == Engine::MySql {
+        // MySQL and MongoDB have no ledger: the proxies' records of what happened while nobody was
+        // here come first.
+        if first && matches!(blueprint.engine, Engine::MySql | Engine::MongoDb) {
             continue;
         }
         if context.shutdown.is_cancelled() {

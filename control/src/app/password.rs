@@ -4,6 +4,7 @@
 //! - MariaDB: `mysql_native_password$` and SHA1(SHA1(password)).
 //! - MySQL: `caching_sha2_password$` and SHA256(SHA256(password)), `$`, and in hexadecimal the
 //!   authentication string that the server's account is made with. Proxies get the first two parts.
+//! - MongoDB: a SCRAM verifier that the server makes; see [`super::pending`].
 //! - Redis: `sha256$` and SHA256(password) in hexadecimal, which the server's account is made with.
 
 use std::fmt::Write as _;
@@ -39,7 +40,9 @@ pub(crate) fn new(engine: Engine, flavour: Option<Flavour>) -> Result<NewPasswor
     let text = password.expose().as_bytes();
     let verifier = match (engine, flavour) {
         (Engine::Redis, _) => format!("sha256${}", hex(&Sha256::digest(text))),
-        (Engine::Postgres | Engine::MongoDb, _) | (Engine::MySql, None) => {
+        // The server makes it of the password, see `pending`.
+        (Engine::MongoDb, _) => String::new(),
+        (Engine::Postgres, _) | (Engine::MySql, None) => {
             let salt = random_bytes::<SALT_BYTES>()?;
             Verifier::derive(text, &salt, ITERATIONS).to_string()
         }

@@ -1,12 +1,14 @@
 //! From rows to what proxies are told.
 
-use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::id::workspace_database;
-use tenantsdb_codecs::feed::route::{Kind, Limits, PoolMode, Redis, Route, Status};
+use tenantsdb_codecs::feed::id::{Engine, workspace_database};
+use tenantsdb_codecs::feed::route::{
+    Kind, Limits, Login as RouteLogin, PoolMode, Redis, Route, Status,
+};
 
 use crate::error::Result;
 use crate::store::blueprints::Blueprint;
 use crate::store::databases::Database;
+use crate::store::logins::Login;
 use crate::store::tenants::TenantStatus;
 use crate::store::{Conn, Write, logins, namespaces, routes, servers, settings};
 
@@ -31,7 +33,7 @@ pub(crate) async fn put_tenant(
             _ => Status::Active,
         },
         server: server.route(),
-        logins: logins.iter().map(logins::Login::route).collect(),
+        logins: known(&logins),
         limits: Limits::default(),
         pool_mode,
         local_infile: database.allow_local_infile,
@@ -56,7 +58,7 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
         tenant: None,
         status: Status::Active,
         server: server.route(),
-        logins: logins.iter().map(logins::Login::route).collect(),
+        logins: known(&logins),
         limits: Limits::default(),
         pool_mode,
         local_infile: false,
@@ -64,6 +66,12 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
         redis,
     };
     routes::put(write, &route).await
+}
+
+/// Logins that somebody can be let in by.
+fn known(logins: &[Login]) -> Vec<RouteLogin> {
+    let known = logins.iter().filter(|login| !login.is_pending());
+    known.map(Login::route).collect()
 }
 
 /// What is so only of a Redis database: its namespace, and the settings of its version.

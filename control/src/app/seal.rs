@@ -44,12 +44,13 @@ pub(crate) async fn seal(context: &Context, blueprint: &str) -> Result<u32> {
 /// no other will tell, is sealed at once.
 async fn seal_captured(context: &Context, blueprint: &str, capture: &Capture) -> Result<u32> {
     let row = blueprints::fetch(&mut *context.store.read().await?, blueprint).await?;
-    if row.is_none_or(|row| row.engine != Engine::MySql) {
+    let engine = row.map(|row| row.engine);
+    let Some(engine @ (Engine::MySql | Engine::MongoDb)) = engine else {
         return seal(context, blueprint).await;
-    }
+    };
     let mut sealed = attempt(context, blueprint, Patience::Partial).await;
     if matches!(sealed, Ok(None))
-        && mysql::is_opaque(capture)
+        && mysql::is_opaque(engine, capture)
         && mysql::is_alone(context, blueprint, &capture.id).await?
     {
         tokio::time::sleep(CAPTURE_GRACE).await;
@@ -110,8 +111,7 @@ async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Op
             let may_wait = patience == Patience::Waits;
             attempt_postgres(context, &blueprint, may_wait).await
         }
-        Engine::MySql => mysql::attempt(context, &blueprint, patience).await,
-        Engine::MongoDb => Ok(Some(blueprint.ordinal)),
+        Engine::MySql | Engine::MongoDb => mysql::attempt(context, &blueprint, patience).await,
         // Settings are versions from the moment they are set.
         Engine::Redis => Ok(Some(blueprint.ordinal)),
     }
@@ -122,8 +122,8 @@ async fn attempt(context: &Context, name: &str, patience: Patience) -> Result<Op
 /// which order things happened.
 pub(crate) async fn correct(context: &Context, blueprint: &Blueprint, ordinal: u32) -> Result<u32> {
     match blueprint.engine {
-        Engine::Postgres | Engine::MongoDb | Engine::Redis => Ok(ordinal),
-        Engine::MySql => {
+        Engine::Postgres | Engine::Redis => Ok(ordinal),
+        Engine::MySql | Engine::MongoDb => {
             let lock = Lock::Sealing(blueprint.name.clone());
             let _alone = context.locks.lock(lock).await;
             mysql::correct(context, &blueprint.name, ordinal).await

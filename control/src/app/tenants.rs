@@ -20,8 +20,8 @@ use crate::store::databases::{self, Database};
 use crate::store::tenants::{self, Filter, Tenant, TenantStatus};
 use crate::store::{Conn, logins};
 
-use super::accounts;
 use super::routes::put_tenant;
+use super::{accounts, pending};
 
 /// A tenant and its databases.
 #[derive(Clone, Debug)]
@@ -177,7 +177,8 @@ async fn tell_server(context: &Context, database: &Database, status: TenantStatu
         accounts::put(context, &database.server_id, &database.name, opened).await?;
         return Ok(provisioner.terminate(&database.name).await?);
     }
-    for login in &logins {
+    for login in logins {
+        let (login, _) = pending::settle(context, &database.server_id, login).await?;
         provisioner
             .login_rotate(&login.username, &login.verifier)
             .await?;

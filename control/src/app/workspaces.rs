@@ -13,7 +13,7 @@ use crate::store::blueprints::{self, Blueprint, Stage};
 use crate::store::{Conn, logins, namespaces, routes, snapshots};
 
 use super::placement::{self, Place};
-use super::{accounts, credentials, password, routes::put_workspace, seal, template};
+use super::{accounts, credentials, password, pending, routes::put_workspace, seal, template};
 
 /// A workspace that was made, and what its maker is told once.
 pub(crate) struct Made {
@@ -35,6 +35,7 @@ pub(crate) async fn create(
     let server = plan(&mut read, name, engine, server).await?.server;
     drop(read);
     let new = password::new(engine, server.flavour())?;
+    let new = pending::at_first(context, engine, &workspace_database(name), new)?;
     let mut write = context.store.write().await?;
     let Place { server, namespace } = plan(&mut write, name, engine, Some(&server.id)).await?;
     blueprints::insert(&mut write, name, engine, &server.id).await?;
@@ -81,6 +82,7 @@ pub(crate) async fn finish(context: &Context, name: &str) -> Result<u64> {
         .ok_or_else(|| Error::internal(format!("{database} has no login")))?;
     drop(read);
     template::ensure_roles(context, name, &blueprint.server_id).await?;
+    let (login, _) = pending::settle(context, &blueprint.server_id, login).await?;
     let provisioner = context.provisioner(&blueprint.server_id).await?;
     match blueprint.engine {
         Engine::Redis => accounts::make(context, &blueprint.server_id, &database).await?,

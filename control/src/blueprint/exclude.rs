@@ -53,6 +53,12 @@ impl Excluded {
         })
     }
 
+    /// Whether a MongoDB collection is left out.
+    #[must_use]
+    pub fn collection(&self, name: &str) -> bool {
+        name.starts_with("mongock") || self.table("", name)
+    }
+
     /// Whether the table is left out. Both names as stored, without quotes.
     #[must_use]
     pub fn table(&self, schema: &str, name: &str) -> bool {

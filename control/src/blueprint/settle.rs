@@ -180,7 +180,7 @@ fn recorded(
 }
 
 /// `before`, with the objects of `keys` as they are in `after`.
-fn mixed(before: &Snapshot, after: &Snapshot, keys: &BTreeSet<String>) -> Snapshot {
+pub(crate) fn mixed(before: &Snapshot, after: &Snapshot, keys: &BTreeSet<String>) -> Snapshot {
     let mut objects: BTreeMap<String, String> = before.0.clone();
     for key in keys {
         match after.0.get(key) {

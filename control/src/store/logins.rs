@@ -23,6 +23,12 @@ pub(crate) struct Login {
 }
 
 impl Login {
+    /// Whether it has no verifier yet: MongoDB's servers make it of a password, and this one was
+    /// not told.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.engine == Engine::MongoDb && !self.verifier.starts_with("SCRAM-SHA-256$")
+    }
+
     /// What a proxy needs to know of it. What only the server is to have of a MySQL verifier (the
     /// third part: what its account is made with) stays here.
     pub(crate) fn route(&self) -> RouteLogin {
@@ -127,6 +133,20 @@ pub(crate) async fn rotate(
     .bind(engine.name())
     .bind(database)
     .bind(verifier)
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts what the server made of a password in the place of the sealed one.
+pub(crate) async fn verifier_set(conn: &mut Conn, login: &Login, verifier: &str) -> Result<()> {
+    sqlx::query(
+        "UPDATE logins SET verifier = $3 WHERE engine = $1 AND database = $2 AND verifier = $4",
+    )
+    .bind(login.engine.name())
+    .bind(&login.database)
+    .bind(verifier)
+    .bind(&login.verifier)
     .execute(conn)
     .await?;
     Ok(())

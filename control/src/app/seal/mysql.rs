@@ -1,16 +1,17 @@
-//! Sealing on MySQL, where no ledger says what took effect: the workspace's schema is compared with
-//! what of it is in the blueprint, and the captures say in which words it came to be.
+//! Sealing on MySQL and MongoDB, where no ledger says what took effect: the workspace's schema is
+//! compared with what of it is in the blueprint, and the captures say in which words it came to be.
 //!
 //! Versions, the new snapshot and the spent captures are one transaction of the store: a crash
 //! leaves all of it or nothing.
 
 use tenantsdb_codecs::feed::capture::Capture;
-use tenantsdb_codecs::feed::id::workspace_database;
+use tenantsdb_codecs::feed::id::{Engine, workspace_database};
 use tenantsdb_codecs::sql::mysql::{self, Effect, Mode};
 use time::OffsetDateTime;
 
 use crate::blueprint::{
-    Excluded, Patience, Settled, Settlement, Settling, Snapshot, Statement, infer, is_open, settle,
+    Excluded, Patience, Settled, Settlement, Settling, Snapshot, Statement, infer, is_open, mongo,
+    settle,
 };
 use crate::context::Context;
 use crate::error::{Error, Result};
@@ -25,7 +26,11 @@ const CORRECTION: &str = "tenantsdb-control";
 
 /// Whether the capture says that something was run, and not what: then no other will tell what came
 /// of it.
-pub(super) fn is_opaque(capture: &Capture) -> bool {
+pub(super) fn is_opaque(engine: Engine, capture: &Capture) -> bool {
+    if engine == Engine::MongoDb {
+        let mut texts = capture.statements.iter().map(|statement| &statement.text);
+        return texts.any(|text| mongo::command::Command::read(text, &capture.database).is_err());
+    }
     let context = capture.context.as_ref();
     let mode = context.map_or_else(Mode::default, |context| {
         Mode::of_sql_mode(&context.sql_mode)
@@ -69,7 +74,11 @@ pub(super) async fn attempt(
         excluded: &Excluded::default(),
         now: OffsetDateTime::now_utc(),
     };
-    let settlement = match settle(&given) {
+    let settled = match blueprint.engine {
+        Engine::MongoDb => mongo::settle(&given),
+        _ => settle(&given),
+    };
+    let settlement = match settled {
         Settled::Wait => return Ok(None),
         Settled::Now(settlement) => settlement,
     };
@@ -106,7 +115,7 @@ pub(super) async fn correct(context: &Context, name: &str, ordinal: u32) -> Resu
     }
     let provisioner = context.provisioner(&blueprint.server_id).await?;
     let template = provisioner.template_snapshot(name, ordinal).await?;
-    let statements = corrections(&template, &known, OffsetDateTime::now_utc());
+    let statements = corrections(blueprint.engine, &template, &known);
     if statements.is_empty() {
         return Ok(ordinal);
     }
@@ -126,15 +135,26 @@ pub(super) async fn correct(context: &Context, name: &str, ordinal: u32) -> Resu
     Ok(newest)
 }
 
-fn corrections(template: &Snapshot, workspace: &Snapshot, now: OffsetDateTime) -> Vec<Statement> {
+fn corrections(engine: Engine, template: &Snapshot, workspace: &Snapshot) -> Vec<Statement> {
     let keys = template.changed(workspace);
-    infer(template, workspace, &keys)
-        .into_iter()
-        .map(|inferred| Statement {
-            application_name: CORRECTION.to_owned(),
-            ..inferred.statement(now)
-        })
-        .collect()
+    let now = OffsetDateTime::now_utc();
+    let mut statements: Vec<Statement> = match engine {
+        Engine::MongoDb => {
+            let commands = mongo::infer(template, workspace, &keys);
+            let each = commands
+                .iter()
+                .map(|command| mongo::statement(command, now));
+            each.collect()
+        }
+        _ => {
+            let inferred = infer(template, workspace, &keys).into_iter();
+            inferred.map(|inferred| inferred.statement(now)).collect()
+        }
+    };
+    for statement in &mut statements {
+        CORRECTION.clone_into(&mut statement.application_name);
+    }
+    statements
 }
 
 /// What was to be seen at one moment.

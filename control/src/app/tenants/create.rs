@@ -22,7 +22,7 @@ use crate::store::{self, Conn, logins, namespaces, versions};
 use super::Full;
 use crate::app::placement::{self, Place};
 use crate::app::routes::put_tenant;
-use crate::app::{accounts, credentials, password, template, workspaces};
+use crate::app::{accounts, credentials, password, pending, template, workspaces};
 
 /// How often a database is begun again because its template was replaced by a newer one meanwhile.
 const TEMPLATE_ATTEMPTS_MAX: u32 = 5;
@@ -69,6 +69,8 @@ pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
     let ordinal = template::verify(context, &blueprint).await?;
     template::ensure(context, &blueprint.name, &server.id, ordinal).await?;
     let secret = password::new(blueprint.engine, server.flavour())?;
+    let name = tenant_database(&blueprint.name, &new.name);
+    let secret = pending::at_first(context, blueprint.engine, &name, secret)?;
     let database = insert(context, &new, ordinal, &server.id, &secret.verifier).await?;
     let rev = match finish(context, &database).await {
         Ok(rev) => rev,
@@ -243,6 +245,7 @@ async fn make(context: &Context, database: &mut Database) -> Result<()> {
         .pop()
         .ok_or_else(|| Error::internal(format!("{} has no login", database.name)))?;
     drop(read);
+    let (login, _) = pending::settle(context, &database.server_id, login).await?;
     let provisioner = context.provisioner(&database.server_id).await?;
     let mut attempts = 0;
     loop {

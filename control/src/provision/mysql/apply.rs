@@ -14,7 +14,7 @@ use tenantsdb_codecs::feed::id::workspace_database;
 
 use super::connect::{Fault, MySql};
 use super::deployer::Deployer;
-use super::marker::{self, Marker, State};
+use super::marker::{self, Marker};
 use super::session;
 use crate::blueprint::{Snapshot, Version, version_name};
 use crate::provision::{Applied, Apply, Error, Failure, Found};
@@ -209,34 +209,9 @@ impl Run<'_> {
                 version_name(begun)
             ))
         };
-        let Some(at) = marker.ordinal() else {
-            return Err(says("no version".to_owned()));
-        };
-        if at < known || at > begun {
-            return Err(says(version_name(at)));
-        }
-        let given = self.apply.versions.iter().find(|v| v.ordinal == at);
-        if at > known
-            && let Some(version) = given
-            && marker.row(at, 0).map(|row| row.digest.as_str())
-                != Some(marker::digest_of(version).as_str())
-        {
-            return Err(says(format!(
-                "another {} than it was given",
-                version_name(at)
-            )));
-        }
-        for (ordinal, step, row) in marker.above(at) {
-            let plausible = matches!(row.state, State::Intent | State::Done) && step > 0;
-            if ordinal != at + 1 || ordinal > begun || !plausible {
-                return Err(says(format!(
-                    "{} and has a row of {}, step {step}",
-                    version_name(at),
-                    version_name(ordinal)
-                )));
-            }
-        }
-        Ok(at)
+        marker
+            .believed((known, begun), self.apply.versions)
+            .map_err(says)
     }
 
     async fn version(&mut self, version: &Version, marker: &Marker) -> Result<(), Stop> {

@@ -5,13 +5,12 @@
 //! the deploy account only, who could do no harm elsewhere if the table were something that runs
 //! code, and is believed only within what control knows.
 
-use std::collections::BTreeMap;
-
 use super::connect::{Fault, Session, TextRow, refused, text};
-use super::names::digest;
 use super::quote::{ident, literal};
-use crate::blueprint::{Probe, Version};
-use crate::provision::Found;
+use crate::blueprint::Probe;
+use crate::provision::marker::{Row, State, WHOLE};
+
+pub(super) use crate::provision::marker::{Marker, digest_of};
 
 /// Name of the table.
 pub(super) const TABLE: &str = "_tenantsdb";
@@ -28,39 +27,10 @@ const PAGE_ROWS: usize = 64;
 /// have this option".
 const NO_BASE_TABLE: &[u16] = &[1049, 1146, 1347, 1031];
 
-/// A step of ours that stands for a whole database: a template that is complete, a copy that is
-/// being made.
-const WHOLE: i32 = -1;
-
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS {} (`ordinal` INT NOT NULL, `step` INT NOT NULL, \
     `state` VARCHAR(8) NOT NULL, `digest` CHAR(64) NOT NULL DEFAULT '', `pre` MEDIUMTEXT, \
     `at` TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6), PRIMARY KEY (`ordinal`, `step`)) \
     ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
-
-/// All rows.
-#[derive(Debug, Default)]
-pub(super) struct Marker {
-    rows: BTreeMap<(u32, i32), Row>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Row {
-    pub(super) state: State,
-    pub(super) digest: String,
-    /// Of a step: what its objects were before; in a template, what they were after it.
-    pub(super) pre: Option<Probe>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    Intent,
-    Done,
-    /// A copy of a template that is being made.
-    Making,
-    Template,
-    /// Nothing that we write.
-    Unknown,
-}
 
 // === impl Marker ===
 
@@ -141,79 +111,12 @@ impl Marker {
             self.rows.insert((ordinal, step), read);
         }
     }
-
-    /// The newest version that is there whole.
-    pub(super) fn ordinal(&self) -> Option<u32> {
-        let whole = |(key, row): (&(u32, i32), &Row)| {
-            (key.1 == 0 && row.state == State::Done).then_some(key.0)
-        };
-        self.rows.iter().filter_map(whole).max()
-    }
-
-    pub(super) fn row(&self, ordinal: u32, step: i32) -> Option<&Row> {
-        self.rows.get(&(ordinal, step))
-    }
-
-    /// Rows of versions above `ordinal`.
-    pub(super) fn above(&self, ordinal: u32) -> impl Iterator<Item = (u32, i32, &Row)> {
-        self.rows
-            .iter()
-            .filter(move |((of, _), _)| *of > ordinal)
-            .map(|((of, step), row)| (*of, *step, row))
-    }
-
-    /// By what the newest whole version is known again; empty for 1.0.
-    pub(super) fn version_digest(&self) -> &str {
-        let row = self.ordinal().and_then(|ordinal| self.row(ordinal, 0));
-        row.map_or("", |row| row.digest.as_str())
-    }
-
-    /// The fingerprint of a template that is complete.
-    pub(super) fn template(&self) -> Option<&str> {
-        self.template_row().map(|row| row.digest.as_str())
-    }
-
-    /// The tables of a template that have rows.
-    pub(super) fn filled(&self) -> Vec<String> {
-        let tables = self.template_row().and_then(|row| row.pre.as_ref());
-        tables.map_or_else(Vec::new, |tables| tables.0.keys().cloned().collect())
-    }
-
-    fn template_row(&self) -> Option<&Row> {
-        let mut rows = self.rows.iter();
-        let row = rows.find(|((_, step), row)| *step == WHOLE && row.state == State::Template);
-        row.map(|(_, row)| row)
-    }
-
-    /// What the steps of a template left.
-    pub(super) fn found(&self) -> Vec<Found> {
-        let step = |((ordinal, step), row): (&(u32, i32), &Row)| {
-            let place = u32::try_from(*step).ok().filter(|place| *place > 0)?;
-            (row.state == State::Done).then_some(())?;
-            Some((*ordinal, place, row.pre.clone()?))
-        };
-        self.rows.iter().filter_map(step).collect()
-    }
 }
 
 fn too_much() -> Fault {
     refused(format!(
         "the table {TABLE} has more than was ever written there"
     ))
-}
-
-// === impl State ===
-
-impl State {
-    fn of(text: &str) -> Self {
-        match text {
-            "intent" => Self::Intent,
-            "done" => Self::Done,
-            "making" => Self::Making,
-            "template" => Self::Template,
-            _ => Self::Unknown,
-        }
-    }
 }
 
 /// Says that a copy is being made of the template of version 1.`ordinal`, whose digest is `digest`.
@@ -307,13 +210,4 @@ pub(super) fn not_run(ordinal: u32, step: i32) -> String {
         "DELETE FROM {} WHERE `ordinal` = {ordinal} AND `step` = {step} AND `state` = 'intent'",
         ident(TABLE)
     )
-}
-
-/// By what a version is known again.
-pub(super) fn digest_of(version: &Version) -> String {
-    let texts = version.statements.iter().map(|statement| {
-        let deploy = if statement.deploy { "+" } else { "-" };
-        format!("{deploy}{}", digest(&statement.ddl))
-    });
-    digest(&texts.collect::<String>())
 }

@@ -9,12 +9,13 @@ use tenantsdb_codecs::sql::mysql::{
 
 use super::apply::{Run, Stop, attention, refused};
 use super::connect::Fault;
-use super::marker::{self, Row, State};
+use super::marker;
 use super::names::digest;
 use super::schema::Schema;
 use super::session;
 use crate::blueprint::{Probe, Snapshot, Statement};
 use crate::provision::Error;
+use crate::provision::marker::{Row, State};
 
 /// Added to the limit of a statement, after which it is ended from outside: MariaDB ends it by
 /// itself.

@@ -110,6 +110,6 @@ impl Provisioner {
 fn redis(provisioner: &Provisioner) -> Result<&super::Redis, Error> {
     match &provisioner.server {
         Server::Redis(server) => Ok(server),
-        Server::Postgres(_) | Server::MySql(_) => Err(only("Redis")),
+        Server::Postgres(_) | Server::MySql(_) | Server::Mongo(_) => Err(only("Redis")),
     }
 }

@@ -15,11 +15,11 @@ pub(crate) struct Cut {
 impl Cut {
     /// Work stops for ever at the place after `passed` others. Who waits for
     /// [`Self::reached`] drops it then.
-    pub(super) fn after(&self, passed: Option<u32>) {
+    pub(crate) fn after(&self, passed: Option<u32>) {
         *self.left.lock().unwrap() = passed;
     }
 
-    pub(super) async fn reached(&self) {
+    pub(crate) async fn reached(&self) {
         self.reached.notified().await;
     }
 

@@ -1,0 +1,53 @@
+//! The verbs that only MongoDB servers have, and those that mean little here.
+
+use mongodb::bson::doc;
+use tenantsdb_codecs::secret::Secret;
+
+use super::Mongo;
+use crate::provision::{Error, Provisioner, Server, only};
+
+impl Provisioner {
+    /// Gives a login of a MongoDB database its password, making the user if there is none, and
+    /// gives what may be kept of it. Refused if the database is somebody else's.
+    ///
+    /// # Errors
+    ///
+    /// The server's; [`Error::Refused`] elsewhere.
+    pub async fn login_password(
+        &self,
+        user: &str,
+        password: &Secret<String>,
+    ) -> Result<String, Error> {
+        let Server::Mongo(server) = &self.server else {
+            return Err(only("MongoDB"));
+        };
+        server.check_free(user).await?;
+        server.login_password(user, password).await
+    }
+}
+
+impl Mongo {
+    /// Which of these connections still run something on the server.
+    pub(in crate::provision) async fn threads_alive(
+        &self,
+        threads: &[i64],
+    ) -> Result<Vec<i64>, Error> {
+        let asked = doc! {"currentOp": 1, "connectionId": {"$in": threads}};
+        let answer = self.run("admin", asked).await?;
+        let running = answer.get_array("inprog").cloned().unwrap_or_default();
+        let ids = running.iter().filter_map(|operation| {
+            let id = operation.as_document()?.get("connectionId")?;
+            id.as_i64().or_else(|| id.as_i32().map(i64::from))
+        });
+        Ok(ids.filter(|id| threads.contains(id)).collect())
+    }
+
+    /// Nothing changes a schema later than it is answered.
+    #[expect(clippy::unused_async, reason = "a verb")]
+    pub(in crate::provision) async fn threads_busy(
+        &self,
+        _database: &str,
+    ) -> Result<Vec<i64>, Error> {
+        Ok(Vec::new())
+    }
+}
