@@ -1,10 +1,14 @@
 //! Walking the headers of results: what relaying costs for each message that passes. With MySQL
 //! that is the walk and the books of the reply, since no header says what a message is; with Redis
-//! it is the scan of requests, and the rewriting of replies.
+//! it is the scan of requests, and the rewriting of replies; with MongoDB new numbers in the header,
+//! the layout of sections, the checksum, and the outline of a reply.
 
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, Writer, validate};
+use tenantsdb_codecs::mongo::frame::MESSAGE_BYTES_MAX;
+use tenantsdb_codecs::mongo::op_msg::{Crc32c, Flags, Head, Opening, Passing, Stream, write_with};
 use tenantsdb_codecs::mysql;
 use tenantsdb_codecs::mysql::flags::Capabilities;
 use tenantsdb_codecs::mysql::pipeline::{Event, Pipeline};
@@ -221,5 +225,116 @@ fn redis_benches(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(frame, benches, redis_benches);
+/// An insert of so many documents, each with a text of so many bytes.
+fn mongo_insert(documents: usize, text_bytes: usize, checksum_present: bool) -> Vec<u8> {
+    let mut body = Writer::new();
+    body.str("insert", "users").str("$db", "myapp__acme");
+    let mut document = Writer::new();
+    document
+        .object_id("_id", [7; 12])
+        .str("name", &"x".repeat(text_bytes));
+    let documents = vec![document.finish(); documents];
+    let flags = Flags {
+        checksum_present,
+        ..Flags::NONE
+    };
+    let mut out = Vec::new();
+    let sequences = [("documents", &documents[..])];
+    write_with(1, 0, flags, &body.finish(), &sequences, &mut out);
+    out
+}
+
+/// The reply to a find: so many documents, each with a text of so many bytes.
+fn mongo_batch(documents: usize, text_bytes: usize) -> Vec<u8> {
+    let text = "x".repeat(text_bytes);
+    let mut body = Writer::new();
+    body.document("cursor", |cursor| {
+        cursor.array("firstBatch", |array| {
+            for _ in 0..documents {
+                array.document(|document| {
+                    document.object_id("_id", [7; 12]).str("name", &text);
+                });
+            }
+        });
+        cursor.i64("id", 0).str("ns", "myapp__acme.users");
+    });
+    body.f64("ok", 1.0);
+    let mut out = Vec::new();
+    write_with(1, 1, Flags::NONE, &body.finish(), &[], &mut out);
+    out
+}
+
+/// Passes a request on in chunks of this size; answers the documents in it.
+fn mongo_pass(message: &mut [u8], chunk_bytes: usize) -> u64 {
+    let opening = Opening::read(message, MESSAGE_BYTES_MAX).expect("a message");
+    let head = Head::from(&opening.expect("it is whole"));
+    let mut stream = Stream::start(message, head, 1, 0);
+    let rest = message.get_mut(head.bytes..).unwrap_or_default();
+    for chunk in rest.chunks_mut(chunk_bytes) {
+        stream.step(chunk).expect("sections");
+    }
+    stream.sequences().iter().map(|found| found.documents).sum()
+}
+
+/// Passes a reply on in chunks of this size; answers whether it is a good one.
+fn mongo_pass_reply(message: &mut [u8], chunk_bytes: usize) -> bool {
+    let head = Head::read(message, MESSAGE_BYTES_MAX).expect("a message");
+    let head = head.expect("it is whole");
+    let mut passing = Passing::start(message, head, 1, 1);
+    let rest = message.get_mut(head.bytes..).unwrap_or_default();
+    for chunk in rest.chunks_mut(chunk_bytes) {
+        passing.step(chunk).expect("a body");
+    }
+    let outline = passing.outline().expect("it has come");
+    matches!(outline.get("ok"), Ok(Some(ok)) if ok.truthy())
+}
+
+fn mongo_benches(criterion: &mut Criterion) {
+    const READ_BYTES: usize = 65_536;
+    let mut group = criterion.benchmark_group("frame/mongo_request");
+    for (name, documents, text_bytes, checksum) in [
+        ("1_document_of_100_bytes", 1, 100, false),
+        ("1000_documents_of_100_bytes", 1_000, 100, false),
+        ("1000_documents_of_100_bytes_checksum", 1_000, 100, true),
+        ("10_documents_of_64_kB", 10, 65_536, false),
+        ("10_documents_of_64_kB_checksum", 10, 65_536, true),
+    ] {
+        let mut message = mongo_insert(documents, text_bytes, checksum);
+        assert_eq!(mongo_pass(&mut message, READ_BYTES), documents as u64);
+        group.throughput(Throughput::Bytes(message.len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+            bencher.iter(|| mongo_pass(black_box(&mut message), READ_BYTES));
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("frame/mongo_reply");
+    for (name, documents, text_bytes) in [
+        ("1_document_of_100_bytes", 1, 100),
+        ("1000_documents_of_100_bytes", 1_000, 100),
+        ("10_documents_of_64_kB", 10, 65_536),
+    ] {
+        let mut message = mongo_batch(documents, text_bytes);
+        assert!(mongo_pass_reply(&mut message, READ_BYTES));
+        group.throughput(Throughput::Bytes(message.len() as u64));
+        group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
+            bencher.iter(|| mongo_pass_reply(black_box(&mut message), READ_BYTES));
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("frame/mongo_whole");
+    let message = mongo_batch(1_000, 100);
+    let body = message.get(21..).unwrap_or_default();
+    group.throughput(Throughput::Bytes(message.len() as u64));
+    group.bench_function("validate", |bencher| {
+        bencher.iter(|| validate(black_box(body), DEPTH_MAX));
+    });
+    group.bench_function("checksum", |bencher| {
+        bencher.iter(|| Crc32c::of(black_box(body)));
+    });
+    group.finish();
+}
+
+criterion_group!(frame, benches, redis_benches, mongo_benches);
 criterion_main!(frame);
