@@ -129,3 +129,16 @@ pub const MONGO_SEQUENCE_NAME_BYTES_MAX: usize = 64;
 
 /// Longest text in bytes of a MongoDB error that we send; the rest is cut off.
 pub const MONGO_REPORT_BYTES_MAX: usize = 4_096;
+
+/// Most transactions, and most cursors, that one MongoDB client connection is seen to have open.
+/// More are not forbidden.
+pub const MONGO_OPEN_PER_CONNECTION_MAX: usize = 64;
+
+/// Most cursors that are remembered of the connections of one MongoDB user from one place.
+pub const MONGO_CURSORS_MAX: usize = 4_096;
+
+/// Most sessions that are remembered of the connections of one MongoDB user from one place.
+pub const MONGO_SESSIONS_MAX: usize = 16_384;
+
+/// Longest `database.collection` in bytes: `NamespaceString::MaxNsCollectionLen` in the server.
+pub const MONGO_NAMESPACE_BYTES_MAX: usize = 255;
