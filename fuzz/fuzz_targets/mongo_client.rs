@@ -64,6 +64,13 @@ fn op_msg(message: &[u8]) {
         assert_eq!(pass_reply(message, [cut]), pass_reply(message, []));
     }
     assert_eq!(pass(message, (0..message.len()).step_by(5)), passed);
+    let held = pass_command(message, []);
+    assert_eq!(pass_command(message, (0..message.len()).step_by(3)), held);
+    if let Ok((bytes, _)) = &held {
+        let sequences = Message::read(bytes).expect("it was passed on");
+        let all = ["documents", "updates", "deletes", "ops", "nsInfo"];
+        assert!(sequences.sequences().all(|(name, _)| all.contains(&name)));
+    }
     // A body that is not the first section is the one thing that only one of them takes.
     let body_first = message.get(20) == Some(&0);
     assert_eq!(passed.is_ok(), whole.is_ok() && body_first);
@@ -78,7 +85,10 @@ fn op_msg(message: &[u8]) {
         return;
     };
     let again = Message::read(&passed).expect("it was passed on");
-    assert_eq!((again.header.request_id, again.header.response_to), (-42, 7));
+    assert_eq!(
+        (again.header.request_id, again.header.response_to),
+        (-42, 7)
+    );
     assert_eq!((again.flags, again.body), (read.flags, read.body));
     let counted = read.sequences().map(|(name, documents)| Sequence {
         name: name.to_owned(),
@@ -88,10 +98,27 @@ fn op_msg(message: &[u8]) {
 }
 
 fn pass(message: &[u8], ends: impl IntoIterator<Item = usize>) -> Passed {
+    step(message, ends, |front, head| {
+        Stream::start(front, head, -42, 7)
+    })
+}
+
+/// The same with its sequences held to what its command may have.
+fn pass_command(message: &[u8], ends: impl IntoIterator<Item = usize>) -> Passed {
+    step(message, ends, |front, head| {
+        Stream::start_command(front, head, -42, "myapp")
+    })
+}
+
+fn step(
+    message: &[u8],
+    ends: impl IntoIterator<Item = usize>,
+    start: impl FnOnce(&mut [u8], Head) -> Stream,
+) -> Passed {
     let mut message = message.to_vec();
     let opening = Opening::read(&message, MESSAGE_BYTES_MAX)?;
     let head = Head::from(&opening.ok_or(Error::Truncated("message"))?);
-    let mut stream = Stream::start(&mut message, head, -42, 7);
+    let mut stream = start(&mut message, head);
     let mut place = head.bytes;
     for end in ends.into_iter().chain([message.len()]) {
         let chunk = message.get_mut(place..end).unwrap_or_default();

@@ -48,6 +48,9 @@ pub enum Error {
     /// Documents inside documents, more than are taken.
     #[error("documents nested more than {0} deep")]
     Depth(usize),
+    /// A sequence of the command names a collection of another database.
+    #[error("not authorized on another database")]
+    Namespace,
     /// The checksum is not that of the message.
     #[error("OP_MSG checksum does not match contents")]
     Checksum,
@@ -66,6 +69,7 @@ impl Error {
             Self::Unsupported(_) => Code::IllegalOpMsgFlag,
             Self::TooMany(_) => Code::TooManyDocumentSequences,
             Self::Depth(_) => Code::Overflow,
+            Self::Namespace => Code::Unauthorized,
             Self::Checksum => Code::ChecksumMismatch,
         }
     }

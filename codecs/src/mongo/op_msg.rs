@@ -21,9 +21,11 @@ use super::bson::Document;
 use super::frame::{HEADER_LENGTH, Header, Opcode};
 use crate::cursor::Cursor;
 
+mod allowed;
 mod section;
 mod stream;
 
+pub use allowed::check_namespaces;
 pub use section::{Documents, Section, Sections};
 pub use stream::{Head, Passing, Sequence, Stream};
 

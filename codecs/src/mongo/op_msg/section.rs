@@ -100,14 +100,17 @@ pub(super) fn name(name: &[u8]) -> Result<&str, Error> {
 /// Walks all sections; answers the body.
 pub(super) fn body(sections: &[u8]) -> Result<Document<'_>, Error> {
     let mut body = None;
-    let mut sequences = 0;
+    let mut names = Vec::new();
     for section in Sections::new(sections) {
         match section? {
             Section::Body(_) if body.is_some() => return Err(Error::TooMany("bodies")),
             Section::Body(document) => body = Some(document),
-            Section::Sequence { .. } => sequences += 1,
+            Section::Sequence { name, .. } if names.contains(&name) => {
+                return Err(Error::TooMany("sequences of one name"));
+            }
+            Section::Sequence { name, .. } => names.push(name),
         }
-        if sequences > MONGO_SEQUENCES_MAX {
+        if names.len() > MONGO_SEQUENCES_MAX {
             return Err(Error::TooMany("sequences"));
         }
     }

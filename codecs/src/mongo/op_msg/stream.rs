@@ -1,5 +1,6 @@
 //! A message that is passed on while it comes.
 
+use super::allowed::Allowed;
 use super::section::{self, NAME, SECTION};
 use super::{BEFORE_BODY, BODY, CHECKSUM_BYTES, Crc32c, Flags, Opening, SEQUENCE};
 use crate::cursor::Cursor;
@@ -50,6 +51,8 @@ pub struct Stream {
     /// The length or name that is being read.
     part: Vec<u8>,
     sequences: Vec<Sequence>,
+    /// What the sequences are held to, if to anything.
+    allowed: Option<Allowed>,
     failed: Option<Error>,
 }
 
@@ -67,6 +70,7 @@ impl Stream {
             section_left: 0,
             part: Vec::new(),
             sequences: Vec::new(),
+            allowed: None,
             failed: None,
         };
         if opening.flags.checksum_present {
@@ -91,6 +95,17 @@ impl Stream {
         }
         if opening.flags.checksum_present {
             stream.outgoing.update(front);
+        }
+        stream
+    }
+
+    /// The same for a command, whose opening was read with its body: only the sequences that such
+    /// a command has pass, and those of a bulkWrite name collections of this database alone.
+    pub fn start_command(front: &mut [u8], opening: Head, request_id: i32, db: &str) -> Self {
+        let mut stream = Self::start(front, opening, request_id, 0);
+        match Allowed::of(front.get(BEFORE_BODY..).unwrap_or_default(), db) {
+            Ok(allowed) => stream.allowed = Some(allowed),
+            Err(error) => stream.failed = stream.failed.or(Some(error)),
         }
         stream
     }
@@ -184,9 +199,12 @@ impl Stream {
                     }
                 }
                 Next::Document(left) => {
-                    let taken = left.min(input.rest().len());
-                    input.take(taken);
-                    self.next = match left - taken {
+                    let taken = input.take(left.min(input.rest().len()));
+                    let taken = taken.unwrap_or_default();
+                    if let Some(allowed) = &mut self.allowed {
+                        allowed.take(taken);
+                    }
+                    self.next = match left - taken.len() {
                         0 => Next::DocumentEnd,
                         left => Next::Document(left),
                     };
@@ -194,6 +212,10 @@ impl Stream {
                 Next::DocumentEnd => {
                     if input.u8() != Some(0) {
                         return Err(Error::Terminator("document"));
+                    }
+                    if let Some(allowed) = &mut self.allowed {
+                        allowed.take(&[0]);
+                        allowed.end()?;
                     }
                     self.next = Next::DocumentLength;
                 }
@@ -225,8 +247,15 @@ impl Stream {
             }
             return Ok(());
         }
+        let name = section::name(&self.part)?;
+        if let Some(allowed) = &self.allowed {
+            allowed.check_name(name)?;
+        }
+        if self.sequences.iter().any(|earlier| earlier.name == name) {
+            return Err(Error::TooMany("sequences of one name"));
+        }
         self.sequences.push(Sequence {
-            name: section::name(&self.part)?.to_owned(),
+            name: name.to_owned(),
             documents: 0,
         });
         self.part.clear();
@@ -241,6 +270,9 @@ impl Stream {
         self.section_left = left.ok_or(Error::Truncated("document"))?;
         if let Some(sequence) = self.sequences.last_mut() {
             sequence.documents += 1;
+            if let Some(allowed) = &mut self.allowed {
+                allowed.begin(&sequence.name, length)?;
+            }
         }
         Ok(())
     }

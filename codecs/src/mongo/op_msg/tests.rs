@@ -284,10 +284,13 @@ fn the_longest_name_and_the_most_sequences_are_bounded() {
     let body = [&[BODY][..], &ping()].concat();
     let sections = |name: &str, count| {
         let mut sections = body.clone();
-        (0..count).for_each(|_| section::write(name, &[], &mut sections));
+        for number in 0..count {
+            let name = &format!("{number}{name}");
+            section::write(name, &[], &mut sections);
+        }
         raw(0, &sections)
     };
-    let name = "n".repeat(64);
+    let name = "n".repeat(63);
     for (message, taken) in [
         (sections(&name, MONGO_SEQUENCES_MAX), true),
         (sections(&name, MONGO_SEQUENCES_MAX + 1), false),
@@ -308,6 +311,124 @@ fn a_body_may_not_reach_into_the_checksum() {
     assert!(Message::read(&message).is_err());
     let refused = Opening::read(&message, MESSAGE_BYTES_MAX);
     assert_eq!(refused.err(), Some(Error::Truncated("body")));
+}
+
+/// What passing a command on comes to, in chunks of this size.
+fn pass_command(
+    command: &[u8],
+    sequences: &[NamedDocuments<'_>],
+    chunk_bytes: usize,
+) -> Result<usize, Error> {
+    let mut message = Vec::new();
+    write_with(1, 0, Flags::NONE, command, sequences, &mut message);
+    let head = Opening::read(&message, MESSAGE_BYTES_MAX).map(|found| Head::from(&found.unwrap()));
+    let head = head.unwrap();
+    let mut stream = Stream::start_command(&mut message, head, 42, "myapp__acme");
+    let mut passed = 0;
+    for chunk in message[head.bytes..].chunks_mut(chunk_bytes) {
+        passed += stream.step(chunk)?;
+    }
+    Ok(head.bytes + passed)
+}
+
+fn command(name: &str) -> Vec<u8> {
+    let mut command = Writer::new();
+    command.i32(name, 1);
+    command.finish()
+}
+
+#[test]
+fn a_command_has_the_sequences_that_are_its_own_and_no_other() {
+    for (name, sequence, passes) in [
+        ("insert", "documents", true),
+        ("update", "updates", true),
+        ("delete", "deletes", true),
+        ("bulkWrite", "ops", true),
+        ("insert", "updates", false),
+        ("aggregate", "pipeline", false),
+        ("find", "documents", false),
+        ("insert", "$db", false),
+        ("insert", "lsid", false),
+        ("insert", "", false),
+    ] {
+        let documents = [numbered(1)];
+        for bytes in [1, 7, 1_000] {
+            let passed = pass_command(&command(name), &[(sequence, &documents)], bytes);
+            assert_eq!(passed.is_ok(), passes, "{name} {sequence}");
+            let refused = passed
+                .err()
+                .filter(|error| *error != Error::Invalid("sequence name"));
+            assert_eq!(refused, None);
+        }
+    }
+}
+
+#[test]
+fn a_bulk_write_names_collections_of_its_own_database_alone() {
+    let namespace = |name: &str| {
+        let mut document = Writer::new();
+        document.str("ns", name);
+        document.finish()
+    };
+    let twice = {
+        let mut document = Writer::new();
+        document.str("ns", "myapp__acme.a").str("ns", "other.a");
+        document.finish()
+    };
+    for (last, error) in [
+        (namespace("myapp__acme.users"), None),
+        (namespace("other.users"), Some(Error::Namespace)),
+        (namespace("myapp__acme2.users"), Some(Error::Namespace)),
+        (namespace("myapp__acme"), Some(Error::Namespace)),
+        (namespace(""), Some(Error::Namespace)),
+        (numbered(1), Some(Error::Missing("namespace"))),
+        (command("ns"), Some(Error::Type("namespace"))),
+        (twice, Some(Error::Namespace)),
+        (
+            namespace(&"n".repeat(65_536)),
+            Some(Error::TooLong {
+                field: "namespace",
+                bytes: 65_550,
+                max: 65_536,
+            }),
+        ),
+    ] {
+        let ops = [numbered(1), numbered(2)];
+        let namespaces = [namespace("myapp__acme.a"), last];
+        let sequences: [NamedDocuments<'_>; 2] = [("ops", &ops), ("nsInfo", &namespaces)];
+        for bytes in [1, 7, 100_000] {
+            let passed = pass_command(&command("bulkWrite"), &sequences, bytes);
+            assert_eq!(passed.err(), error);
+        }
+        let mut array = Writer::new();
+        array.array("nsInfo", |array| {
+            for bytes in &namespaces {
+                array.value(&Value::Document(Document::whole(bytes).unwrap()));
+            }
+        });
+        let array = array.finish();
+        let array = Document::whole(&array)
+            .unwrap()
+            .get("nsInfo")
+            .unwrap()
+            .unwrap();
+        let checked = check_namespaces(array.as_array().unwrap(), "myapp__acme");
+        assert_eq!(checked.is_err(), error.is_some());
+    }
+    assert_eq!(Error::Namespace.code().number(), 13);
+}
+
+#[test]
+fn a_sequence_comes_once() {
+    let mut body = Writer::new();
+    body.str("insert", "users");
+    let documents = [numbered(1)];
+    let sequences: [NamedDocuments<'_>; 2] = [("documents", &documents), ("documents", &documents)];
+    let mut message = Vec::new();
+    write_with(1, 0, Flags::NONE, &body.finish(), &sequences, &mut message);
+    let refused = Error::TooMany("sequences of one name");
+    assert_eq!(Message::read(&message).err(), Some(refused));
+    assert!(matches!(pass(&message, []), Err((error, _)) if error == refused));
 }
 
 /// Found by fuzzing: what stood behind such a message was taken for its flags.
@@ -419,7 +540,7 @@ proptest! {
     #[test]
     fn a_message_that_is_written_is_read_as_the_same(
         flags in flags(),
-        names in prop::collection::vec("[a-z]{0,20}", 0..4),
+        names in prop::collection::hash_set("[a-z]{0,20}", 0..4),
         counts: [u8; 4],
         numbers: (i32, i32),
     ) {
