@@ -2,9 +2,11 @@
 //!
 //! - [`server`], [`client`]: over loopback, with a whole core between them.
 //! - [`mysql`]: the same for MariaDB.
+//! - [`mongo`]: a MongoDB server and a client.
 //! - [`redis`]: a Redis server; its clients are sockets.
 
 pub(crate) mod client;
+pub(crate) mod mongo;
 pub(crate) mod mysql;
 pub(crate) mod redis;
 pub(crate) mod server;

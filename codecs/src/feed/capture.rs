@@ -28,7 +28,7 @@ pub struct Capture {
     /// The workspace database.
     pub database: String,
     /// Process id of the server's backend (the ledger's rows carry it too), MySQL's thread id,
-    /// MongoDB's connection id.
+    /// MongoDB's `connectionId`.
     pub pid: i64,
     /// Who was logged in.
     pub user: String,

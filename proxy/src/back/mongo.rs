@@ -33,6 +33,8 @@ pub(crate) struct Connection<T = TcpStream> {
 pub(crate) struct ServerSession {
     /// Number of the last request. Each has another, so that a reply is known for what it is.
     last: i32,
+    /// What the server calls the connection; 0 if it does not say.
+    pub(crate) connection_id: i64,
 }
 
 /// Why there is no connection, or none any more.

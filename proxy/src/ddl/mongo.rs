@@ -109,7 +109,6 @@ impl Implicit {
 
 /// Whether a command is to be held whole, with all its sequences, before [`effect`] is asked. Of
 /// the others only the body is looked at, so that what they write may stream.
-#[allow(dead_code)] // used by the sessions of workspaces
 pub(crate) fn wants_whole(name: &str) -> bool {
     is_structural(name) || name == "aggregate"
 }

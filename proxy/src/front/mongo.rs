@@ -26,7 +26,6 @@ mod opener;
 pub(crate) mod refuse;
 mod release;
 mod serve;
-#[allow(dead_code)] // used by the sessions of workspaces
 mod workspace;
 
 use std::net::SocketAddr;
@@ -130,6 +129,7 @@ async fn open(
     let mut handshake = Handshake::new(context, place, deadline);
     match handshake.run(&mut client).await {
         Ok(logged_in) => {
+            client.application = std::mem::take(&mut handshake.application);
             drop(handshake);
             enter(context, client, logged_in).await
         }

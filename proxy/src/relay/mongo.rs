@@ -4,6 +4,8 @@
 //! reply must name that number; it is passed on with the client's. Sequences and documents go by in
 //! the core's buffer, a part at a time.
 
+mod held;
+
 use std::io;
 
 use tenantsdb_codecs::mongo::Error as ProtocolError;
@@ -15,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use crate::back::mongo::{Connection, Error as ServerError};
 use crate::inbox::Inbox;
 use crate::stream::Stream;
+pub(crate) use held::{hold, let_go};
 
 /// Bytes that are read at once.
 const CHUNK_BYTES: usize = 16 * 1024;

@@ -106,6 +106,8 @@ pub struct ServerHello {
     pub min_wire_version: i32,
     /// Newest version of the protocol.
     pub max_wire_version: i32,
+    /// Number that it knows the connection by; 0 if it does not say.
+    pub connection_id: i64,
     /// Minutes that a session lives; `None` where it has none.
     pub session_timeout_minutes: Option<i64>,
     /// The answer to the first message of a login; `None` where it does not do that.
@@ -128,6 +130,9 @@ impl ServerHello {
                 (b"setName", Value::String(name)) => hello.replica_set = Some(name.to_owned()),
                 (b"minWireVersion", value) => hello.min_wire_version = version(&value)?,
                 (b"maxWireVersion", value) => hello.max_wire_version = version(&value)?,
+                (b"connectionId", value) => {
+                    hello.connection_id = value.as_i64().unwrap_or_default();
+                }
                 (b"logicalSessionTimeoutMinutes", value) => {
                     hello.session_timeout_minutes = value.as_i64();
                 }

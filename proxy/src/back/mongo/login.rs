@@ -77,6 +77,7 @@ where
     if !hello.writable {
         return Err(Error::NotWritable);
     }
+    connection.session.connection_id = hello.connection_id;
     let answer = match hello.speculative {
         Some(answer) => answer,
         None => again(connection, &start).await?,

@@ -26,6 +26,8 @@ pub(crate) struct Client<T> {
     pub(crate) out: Vec<u8>,
     /// `connectionId` of its hello.
     pub(crate) id: i64,
+    /// What it called itself in its first hello.
+    pub(crate) application: String,
     #[allow(dead_code)] // used by the cleanup of clients that went away
     pub(crate) peer: SocketAddr,
     /// What it asked last, and is owed the reply to.
@@ -51,6 +53,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
             inbox: Inbox::default(),
             out: Vec::new(),
             id,
+            application: String::new(),
             peer,
             asked: None,
             last: 0,

@@ -57,6 +57,8 @@ pub(super) struct LoggedIn {
 
 /// Up to the login.
 pub(super) struct Handshake<'a> {
+    /// What the client calls itself.
+    pub(super) application: String,
     context: &'a Context,
     place: Place,
     conversation: Option<Conversation>,
@@ -110,6 +112,7 @@ pub(super) async fn begin(
 impl<'a> Handshake<'a> {
     pub(super) fn new(context: &'a Context, place: HandshakePermit, deadline: Instant) -> Self {
         Self {
+            application: String::new(),
             context,
             place: Place::LogsIn(place, deadline),
             conversation: None,
@@ -209,6 +212,7 @@ impl<'a> Handshake<'a> {
                 version = client.driver_version,
                 "hello"
             );
+            self.application = client.application.to_owned();
         }
         let mut reply = offer::reply(self.context, &hello, id);
         match hello.speculative {

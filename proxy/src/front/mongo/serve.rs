@@ -1,10 +1,12 @@
 //! A session: request by request, each with a reply before the next is looked at.
 
+mod recorded;
+
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::{PoolMode, Status};
+use tenantsdb_codecs::feed::route::{Kind, PoolMode, Status};
 use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
@@ -20,6 +22,7 @@ use super::client::Client;
 use super::gate::{self, Decision};
 use super::login::Proved;
 use super::refuse::{self, Refusal};
+use super::workspace::{Author, Recorder};
 use super::{Opened, handshake, offer, opener, release};
 use crate::back::mongo::Connection;
 use crate::core::Core;
@@ -63,15 +66,25 @@ struct Live<'a> {
     /// The table of routes as it was when the login was last seen to be good.
     changes: u64,
     moved: Moved,
+    /// Of what changes a workspace.
+    recorder: Option<Recorder>,
 }
 
 /// Serves a client that has been told that it is in, until one side ends.
-pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opened>) {
+pub(super) async fn serve(core: &Rc<Core>, session: &Session, opened: Box<Opened>) {
     let Opened {
         client,
         proved,
         _place,
     } = *opened;
+    let recorder = (proved.route.kind == Kind::Workspace).then(|| {
+        Recorder::new(Author {
+            session: session.to_string(),
+            database: proved.route.database.to_string(),
+            user: proved.login().user.to_string(),
+            application_name: client.application.clone(),
+        })
+    });
     let mut live = Live {
         core,
         client,
@@ -80,6 +93,7 @@ pub(super) async fn serve(core: &Rc<Core>, _session: &Session, opened: Box<Opene
         unconfirmed: false,
         changes: core.context.routes.changes(),
         moved: Moved::default(),
+        recorder,
     };
     let Err(end) = live.run().await;
     live.end(end).await;
@@ -219,7 +233,12 @@ impl Live<'_> {
                 }
             }
         }
-        match self.exchange(head, is_answered).await {
+        let exchanged = match &self.recorder {
+            // Boxed, for most sessions are tenants'.
+            Some(_) => Box::pin(self.recorded(head, is_answered)).await,
+            None => self.exchange(head, is_answered).await,
+        };
+        match exchanged {
             Ok(()) => {
                 if self.proved.route.pool_mode == PoolMode::Transaction {
                     self.release().await;

@@ -102,8 +102,8 @@ impl Recorder {
         }
     }
 
-    /// Looks at a command that is about to be forwarded on this server connection, whose id there
-    /// is `pid`. `sequences` are all that the message has if the command is one of
+    /// Looks at a command that is about to be forwarded on this server connection; `pid` is what
+    /// the server calls that. `sequences` are all that the message has if the command is one of
     /// [`wants_whole`](ddl::mongo::wants_whole); they may be left out for others.
     ///
     /// Not cancel safe: the server connection may be in the middle of a listing.
