@@ -14,6 +14,7 @@
 //!   databases it names.
 //! - [`pipeline`]: requests and their replies.
 //! - [`code`], [`report`]: errors.
+//! - [`shell`]: commands as a shell has them.
 
 pub mod auth;
 pub mod bson;
@@ -27,6 +28,7 @@ pub mod json;
 pub mod op_msg;
 pub mod pipeline;
 pub mod report;
+pub mod shell;
 pub mod startup;
 
 pub use error::Error;
