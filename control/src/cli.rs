@@ -21,6 +21,7 @@ mod proxies;
 mod servers;
 mod session;
 mod settings;
+mod shell;
 mod tenants;
 mod watch;
 mod workspaces;

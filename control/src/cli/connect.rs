@@ -1,5 +1,6 @@
 //! `tdb connect`: becomes psql on a database, or what the database's engine has for it.
 
+mod mongo;
 mod mysql;
 mod redis;
 
@@ -19,8 +20,8 @@ use super::error::Error;
 pub(super) struct ConnectArgs {
     /// The database: BLUEPRINT__TENANT, or NAME_dev for a workspace
     database: String,
-    /// What to pass on to psql (for example: -- -c 'SELECT 1'), to mariadb or mysql (-- --ssl), or
-    /// to redis-cli (-- PING)
+    /// What to pass on to psql (for example: -- -c 'SELECT 1'), to mariadb or mysql (-- --ssl), to
+    /// mongosh (-- --eval 'db.users.find()') or to redis-cli (-- PING)
     #[arg(last = true, value_name = "CLIENT ARGUMENTS")]
     client: Vec<OsString>,
 }
@@ -46,6 +47,7 @@ impl ConnectArgs {
                 let looked_up = look_up(&name, &self.database, session).await?;
                 let (client, variable) = match Kind::of(&looked_up) {
                     Kind::MySql => ("the client", "MYSQL_PWD"),
+                    Kind::Mongo => ("mongosh", "--password"),
                     Kind::Redis => ("redis-cli", redis::PASSWORD),
                     Kind::Postgres => ("psql", "PGPASSWORD"),
                 };
@@ -59,6 +61,7 @@ impl ConnectArgs {
         };
         Err(match Kind::of(&connection_string) {
             Kind::MySql => mysql::become_client(&connection_string, &self.client),
+            Kind::Mongo => mongo::become_client(&connection_string, &self.client),
             Kind::Redis => redis::become_client(&connection_string, &self.client),
             Kind::Postgres => not_started(&psql(&connection_string, &self.client)?.exec()),
         })
@@ -102,6 +105,7 @@ async fn look_up(
 enum Kind {
     Postgres,
     MySql,
+    Mongo,
     Redis,
 }
 
@@ -109,6 +113,7 @@ impl Kind {
     fn of(connection_string: &str) -> Self {
         match connection_string.split("://").next() {
             Some("mysql") => Self::MySql,
+            Some("mongodb" | "mongodb+srv") => Self::Mongo,
             Some("redis" | "rediss") => Self::Redis,
             _ => Self::Postgres,
         }

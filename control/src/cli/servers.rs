@@ -34,15 +34,16 @@ pub(super) struct AddArgs {
     /// A name to speak of it by
     #[arg(long)]
     name: Option<String>,
-    /// What it runs: PostgreSQL, MySQL (which MariaDB is, too: the server says which) or Redis
-    /// (Valkey)
+    /// What it runs: PostgreSQL, MySQL (which MariaDB is, too: the server says which), MongoDB
+    /// or Redis (Valkey)
     #[arg(long)]
     engine: String,
     /// Where it listens
     #[arg(long, value_name = "HOST:PORT")]
     address: String,
     /// Admin login: a superuser on PostgreSQL, an account with ALL PRIVILEGES and GRANT OPTION on
-    /// MySQL, a user with ~* &* +@all on Redis (default has them)
+    /// MySQL, a user of admin with the role root on MongoDB, a user with ~* &* +@all on Redis
+    /// (default has them)
     #[arg(long)]
     user: String,
     /// File that holds the admin password

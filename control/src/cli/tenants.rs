@@ -156,6 +156,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
     let connection = database.connection_string.as_deref().unwrap_or_default();
     let client = match database.engine.as_str() {
         "MySQL" => "a MySQL client",
+        "MongoDB" => "mongosh",
         "Redis" => "redis-cli",
         _ => "psql",
     };

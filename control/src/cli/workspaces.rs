@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::credentials::Keep;
 use super::error::Error;
 use super::settings::SettingsArgs;
+use super::shell::shell;
 use super::{ListArgs, Session, credentials, print};
 use crate::client::requests::WorkspaceCreate;
 use crate::client::types::{Diff, PendingStatement, Workspace};
@@ -42,7 +43,7 @@ pub(super) struct CreateArgs {
     /// Its name, and the name of its blueprint
     #[arg(long)]
     name: String,
-    /// The database engine: PostgreSQL, MySQL (which MariaDB is, too) or Redis (Valkey)
+    /// The database engine: PostgreSQL, MySQL (which MariaDB is, too), MongoDB or Redis (Valkey)
     #[arg(long, value_name = "ENGINE")]
     database: String,
     /// The server to put it on, by id or name; chosen for you if left out. Tenants go to servers of
@@ -202,6 +203,10 @@ fn pending_text(number: u64, pending: &PendingStatement) -> String {
 
 /// The statement with its semicolon, which a comment at the end must not swallow.
 pub(super) fn terminated(ddl: &str) -> String {
+    // MongoDB's have none.
+    if let Some(shown) = shell(ddl) {
+        return shown;
+    }
     let last_line = ddl.lines().next_back().unwrap_or_default();
     match last_line.contains("--") {
         true => format!("{ddl}\n;"),

@@ -10,7 +10,7 @@ pub struct ServerAdd {
     /// Name to speak of it by; the service makes one up if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// `PostgreSQL`, `MySQL` or `Redis`.
+    /// `PostgreSQL`, `MySQL`, `MongoDB` or `Redis`.
     pub engine: String,
     /// `host:port`.
     pub address: String,
@@ -37,7 +37,7 @@ pub struct ServerAdd {
 pub struct WorkspaceCreate {
     /// Its name.
     pub name: String,
-    /// `PostgreSQL`, `MySQL` or `Redis`.
+    /// `PostgreSQL`, `MySQL`, `MongoDB` or `Redis`.
     pub engine: String,
     /// The server to put it on; the service chooses if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]

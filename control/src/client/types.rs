@@ -29,7 +29,7 @@ pub struct Server {
     pub id: String,
     /// The name it goes by.
     pub name: Option<String>,
-    /// `PostgreSQL`, `MySQL` or `Redis`.
+    /// `PostgreSQL`, `MySQL`, `MongoDB` or `Redis`.
     pub engine: String,
     /// `host:port`.
     pub address: String,
@@ -55,7 +55,7 @@ pub struct Server {
 pub struct Workspace {
     /// Its name, and the name of its blueprint.
     pub name: String,
-    /// `PostgreSQL`, `MySQL` or `Redis`.
+    /// `PostgreSQL`, `MySQL`, `MongoDB` or `Redis`.
     pub engine: String,
     /// `{name}_dev`.
     pub database: String,
@@ -136,7 +136,7 @@ pub struct PendingStatement {
 pub struct Blueprint {
     /// Its name.
     pub name: String,
-    /// `PostgreSQL`, `MySQL` or `Redis`.
+    /// `PostgreSQL`, `MySQL`, `MongoDB` or `Redis`.
     pub engine: String,
     /// The workspace's database.
     pub database: String,
@@ -206,7 +206,7 @@ pub struct Tenant {
 pub struct TenantDatabase {
     /// The blueprint it was made from.
     pub blueprint: String,
-    /// `PostgreSQL`, `MySQL` or `Redis`.
+    /// `PostgreSQL`, `MySQL`, `MongoDB` or `Redis`.
     pub engine: String,
     /// `{blueprint}__{tenant}`.
     pub database: String,

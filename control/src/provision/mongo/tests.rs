@@ -2,5 +2,8 @@
 //! broken off and repeated.
 
 pub(crate) use super::super::mysql::tests::cut;
+mod apply;
+mod fidelity;
+mod isolation;
 mod life;
 pub(crate) mod server;

@@ -186,6 +186,11 @@ impl Blueprint {
         self.provisioner.tenant_create(spec).await
     }
 
+    /// As the administrator.
+    pub(super) fn admin(&self, tenant: &str) -> Database {
+        self.server.admin(&self.tenant_database(tenant))
+    }
+
     pub(super) async fn template(&self, versions: &[Version]) -> Result<Vec<Found>, Error> {
         self.provisioner.template_ensure(&self.name, versions).await
     }
