@@ -22,12 +22,14 @@ use super::frame::{HEADER_LENGTH, Header, Opcode};
 use crate::cursor::Cursor;
 
 mod allowed;
+mod passing;
 mod section;
 mod stream;
 
 pub use allowed::check_namespaces;
+pub use passing::Passing;
 pub use section::{Documents, Section, Sections};
-pub use stream::{Head, Passing, Sequence, Stream};
+pub use stream::{Head, Sequence, Stream};
 
 /// Bytes of the flags.
 const FLAGS_BYTES: usize = 4;
