@@ -21,7 +21,6 @@ mod proxies;
 mod servers;
 mod session;
 mod settings;
-mod shell;
 mod tenants;
 mod watch;
 mod workspaces;

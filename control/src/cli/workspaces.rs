@@ -1,11 +1,11 @@
 //! `tdb workspaces`: the development databases, and what they have that tenants lack.
 
 use clap::{Args, Subcommand};
+use tenantsdb_codecs::mongo::shell::shell;
 
 use super::credentials::Keep;
 use super::error::Error;
 use super::settings::SettingsArgs;
-use super::shell::shell;
 use super::{ListArgs, Session, credentials, print};
 use crate::client::requests::WorkspaceCreate;
 use crate::client::types::{Diff, PendingStatement, Workspace};
@@ -204,8 +204,8 @@ fn pending_text(number: u64, pending: &PendingStatement) -> String {
 /// The statement with its semicolon, which a comment at the end must not swallow.
 pub(super) fn terminated(ddl: &str) -> String {
     // MongoDB's have none.
-    if let Some(shown) = shell(ddl) {
-        return shown;
+    if ddl.starts_with('{') {
+        return shell(ddl);
     }
     let last_line = ddl.lines().next_back().unwrap_or_default();
     match last_line.contains("--") {

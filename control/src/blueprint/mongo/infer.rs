@@ -120,7 +120,7 @@ fn renamed<'a>(
         let Some(now) = new.get(*to) else {
             return true;
         };
-        let known = !now.view && !(now.indexes.is_empty() && now.options.is_empty());
+        let known = !(now.view || now.indexes.is_empty() && now.options.is_empty());
         let was = gone.iter().position(|from| old.get(*from) == Some(now));
         match was {
             Some(at) if known => {

@@ -136,7 +136,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    async fn marker(&mut self) -> Result<Marker, Stop> {
+    async fn marker(&self) -> Result<Marker, Stop> {
         match self.mongo.marker(self.apply.database).await {
             Ok(Some(written)) => Ok(written.marker),
             Ok(None) => Err(attention(format!(

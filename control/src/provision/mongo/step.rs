@@ -126,7 +126,7 @@ impl Run<'_> {
         Ok(Some(Probe(digests.collect())))
     }
 
-    async fn done(&mut self, at: (u32, i32), mark: &str) -> Result<(), Stop> {
+    async fn done(&self, at: (u32, i32), mark: &str) -> Result<(), Stop> {
         let done = self.mongo.marker_done(self.apply.database, at, mark);
         match done.await? {
             true => Ok(()),
