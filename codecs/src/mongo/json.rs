@@ -47,29 +47,6 @@ impl Json {
         value(element.value(), &mut self.out, self.bytes_max, 1)
     }
 
-    /// Appends an array of documents.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Self::element`].
-    pub fn documents<'i>(
-        &mut self,
-        key: &str,
-        documents: impl Iterator<Item = Result<Document<'i>, Error>>,
-    ) -> Result<(), Error> {
-        self.key(key);
-        self.out.push('[');
-        for (n, document) in documents.enumerate() {
-            if n > 0 {
-                self.out.push(',');
-            }
-            let document = Value::Document(document?);
-            value(document, &mut self.out, self.bytes_max, 2)?;
-        }
-        self.out.push(']');
-        Ok(())
-    }
-
     /// Appends a string.
     pub fn str(&mut self, key: &str, text: &str) {
         self.key(key);

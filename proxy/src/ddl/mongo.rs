@@ -9,6 +9,8 @@ mod transactions;
 
 use tenantsdb_codecs::mongo::Error;
 use tenantsdb_codecs::mongo::bson::{Document, Value};
+use tenantsdb_codecs::mongo::client::{Request, statement};
+use tenantsdb_codecs::mongo::command::{Creates, Effect as Facts};
 use tenantsdb_codecs::mongo::json::Json;
 use tenantsdb_codecs::mongo::op_msg::Documents;
 use tenantsdb_codecs::mongo::report::{TRANSIENT_TRANSACTION, UNKNOWN_COMMIT};
@@ -18,44 +20,6 @@ pub(crate) use transactions::{Found, Key, Part, Transactions};
 /// Longest statement in bytes that is recorded with its text. Of a longer one control finds what it
 /// changed without its words.
 const STATEMENT_BYTES_MAX: usize = 4 << 20;
-
-/// Structural commands. What users may not run at all (sharding, `applyOps`) is not among them.
-const STRUCTURAL: [&str; 13] = [
-    "cloneCollectionAsCapped",
-    "collMod",
-    "convertToCapped",
-    "create",
-    "createIndexes",
-    "createSearchIndexes",
-    "deleteIndexes",
-    "drop",
-    "dropDatabase",
-    "dropIndexes",
-    "dropSearchIndex",
-    "renameCollection",
-    "updateSearchIndex",
-];
-
-/// Fields of a command that say how it is run and not what it does. Those that begin with `$` are
-/// none of its own either.
-const NOT_OF_THE_STATEMENT: [&str; 16] = [
-    "apiDeprecationErrors",
-    "apiStrict",
-    "apiVersion",
-    "autocommit",
-    "comment",
-    "commitQuorum",
-    "lsid",
-    "maxTimeMS",
-    "mayBypassWriteBlocking",
-    "readConcern",
-    "serialization",
-    "startTransaction",
-    "stmtId",
-    "stmtIds",
-    "txnNumber",
-    "writeConcern",
-];
 
 /// Sequences of a message: name and documents. They are arrays of the command.
 pub(crate) type Sequences<'a, 'i> = &'a [(&'i str, Documents<'i>)];
@@ -78,7 +42,7 @@ pub(crate) enum Effect {
 pub(crate) struct Structural {
     /// Canonical Extended JSON; empty where there is too much of it, or it is not text.
     pub(crate) text: String,
-    /// The collection that it makes, if it is `create`.
+    /// The collection or view that it makes or names anew.
     pub(crate) makes: Option<String>,
     /// A collection that it makes if there is none.
     pub(crate) may_create: Option<Implicit>,
@@ -107,135 +71,80 @@ impl Implicit {
     }
 }
 
-/// Whether a command is to be held whole, with all its sequences, before [`effect`] is asked. Of
-/// the others only the body is looked at, so that what they write may stream.
-pub(crate) fn wants_whole(name: &str) -> bool {
-    is_structural(name) || name == "aggregate"
-}
-
-/// Whether it changes collections or indexes by what it is.
-pub(crate) fn is_structural(name: &str) -> bool {
-    STRUCTURAL.contains(&name)
-}
-
-/// What a command may do.
+/// What a command may do that goes on: `facts` are those of its body, `sequences` all that its
+/// message has, if it does not stream.
 ///
 /// # Errors
 ///
-/// Its body, or a sequence of one that [`wants_whole`], is broken.
-pub(crate) fn effect(body: Document<'_>, sequences: Sequences<'_, '_>) -> Result<Effect, Error> {
-    let Some((name, target)) = body.first()? else {
-        return Ok(Effect::None);
+/// Its body is broken.
+pub(crate) fn effect(
+    request: &Request<'_>,
+    facts: &Facts<'_>,
+    sequences: Sequences<'_, '_>,
+) -> Result<Effect, Error> {
+    let named = match facts.creates {
+        Creates::Nothing => None,
+        Creates::Named(name) => Some(name),
+        Creates::Any => return Ok(Effect::MayCreateAny),
     };
-    if is_structural(name) {
+    if facts.structural {
+        let (makes, may_create) = match request.name {
+            "createIndexes" | "createSearchIndexes" => (None, named.and_then(Implicit::new)),
+            _ => (named.map(str::to_owned), None),
+        };
         return Ok(Effect::Structural(Structural {
-            text: text(body, sequences).unwrap_or_default(),
-            makes: match name {
-                "create" => target.as_str().map(str::to_owned),
-                _ => None,
-            },
-            may_create: match name {
-                "createIndexes" => target.as_str().and_then(Implicit::new),
-                _ => None,
-            },
+            text: text(request, sequences).unwrap_or_default(),
+            makes,
+            may_create,
         }));
     }
-    let made = match name {
-        "insert" | "update" => target.as_str().and_then(Implicit::new),
-        "findAndModify" | "findandmodify" => match body.get("upsert")? {
-            Some(upsert) if upsert.truthy() => target.as_str().and_then(Implicit::new),
-            _ => None,
-        },
-        "aggregate" => out_of_pipeline(body, sequences)?,
-        "mapReduce" | "mapreduce" => out_of_map_reduce(body)?,
-        "bulkWrite" => return Ok(Effect::MayCreateAny),
-        _ => None,
+    // A pipeline is an array, which may come as a sequence.
+    if request.name == "aggregate" && sequences.iter().any(|(name, _)| *name == "pipeline") {
+        return Ok(Effect::MayCreateAny);
+    }
+    let Some(mut implicit) = named.and_then(Implicit::new) else {
+        return Ok(Effect::None);
     };
-    Ok(made.map_or(Effect::None, Effect::MayCreate))
+    if request.name == "aggregate"
+        && let Some(text) = time_series(request.body, &implicit.name)?
+    {
+        implicit.text = text;
+    }
+    Ok(Effect::MayCreate(implicit))
 }
 
-/// The command without what is not of the statement; sequences as the arrays that they are.
-fn text(body: Document<'_>, sequences: Sequences<'_, '_>) -> Result<String, Error> {
+/// The command without what says how it is run, as text.
+fn text(request: &Request<'_>, sequences: Sequences<'_, '_>) -> Result<String, Error> {
+    let bytes = statement(request.body, sequences.iter().copied())?;
     let mut json = Json::new(STATEMENT_BYTES_MAX);
-    for element in body.elements() {
-        let element = element?;
-        let name = element.name()?;
-        if !name.starts_with('$') && !NOT_OF_THE_STATEMENT.contains(&name) {
-            json.element(element)?;
-        }
-    }
-    for (name, documents) in sequences {
-        json.documents(name, *documents)?;
+    for element in Document::whole(&bytes)?.elements() {
+        json.element(element?)?;
     }
     Ok(json.finish())
 }
 
-/// The collection that the last stage of a pipeline writes to.
-fn out_of_pipeline(
-    body: Document<'_>,
-    sequences: Sequences<'_, '_>,
-) -> Result<Option<Implicit>, Error> {
-    let mut last = None;
-    if let Some(Value::Array(stages)) = body.get("pipeline")? {
-        for element in stages.iter() {
-            last = element?.1.as_document();
-        }
-    }
-    for (name, documents) in sequences {
-        if *name == "pipeline" {
-            for document in *documents {
-                last = Some(document?);
-            }
-        }
-    }
-    let Some(stage) = last else {
+/// What makes the collection of `{$out: {coll, timeseries}}`, the last stage of a pipeline.
+fn time_series(body: Document<'_>, name: &str) -> Result<Option<String>, Error> {
+    let Some(Value::Array(stages)) = body.get("pipeline")? else {
         return Ok(None);
     };
-    match stage.first()? {
-        Some(("$out", Value::String(name))) => Ok(Implicit::new(name)),
-        Some(("$out", Value::Document(out))) => out_of_stage(out),
-        Some(("$merge", Value::String(name))) => Ok(Implicit::new(name)),
-        Some(("$merge", Value::Document(merge))) => match merge.get("into")? {
-            Some(Value::String(name)) => Ok(Implicit::new(name)),
-            Some(Value::Document(into)) => out_of_stage(into),
-            _ => Ok(None),
-        },
-        _ => Ok(None),
-    }
-}
-
-/// `{db, coll, timeseries}`
-fn out_of_stage(out: Document<'_>) -> Result<Option<Implicit>, Error> {
-    let name = out.get("coll")?.and_then(|name| name.as_str());
-    let Some(mut made) = name.and_then(Implicit::new) else {
+    let Some(stage) = stages.iter().last().transpose()? else {
+        return Ok(None);
+    };
+    let out = stage.1.as_document().map(|stage| stage.get("$out"));
+    let Some(Value::Document(out)) = out.transpose()?.flatten() else {
         return Ok(None);
     };
     for element in out.elements() {
         let element = element?;
         if element.key == b"timeseries" {
             let mut json = Json::new(STATEMENT_BYTES_MAX);
-            json.str("create", &made.name);
+            json.str("create", name);
             json.element(element)?;
-            made.text = json.finish();
+            return Ok(Some(json.finish()));
         }
     }
-    Ok(Some(made))
-}
-
-/// `out: "name"`, or `{replace | merge | reduce: "name", …}`
-fn out_of_map_reduce(body: Document<'_>) -> Result<Option<Implicit>, Error> {
-    match body.get("out")? {
-        Some(Value::String(name)) => Ok(Implicit::new(name)),
-        Some(Value::Document(out)) => {
-            for action in ["replace", "merge", "reduce"] {
-                if let Some(Value::String(name)) = out.get(action)? {
-                    return Ok(Implicit::new(name));
-                }
-            }
-            Ok(None)
-        }
-        _ => Ok(None),
-    }
+    Ok(None)
 }
 
 /// What a reply says of a structural command.

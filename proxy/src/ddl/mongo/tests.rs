@@ -1,16 +1,25 @@
-use super::*;
+use super::{Verdict as Ending, *};
 use tenantsdb_codecs::mongo::bson::Writer;
+use tenantsdb_codecs::mongo::command::{Verdict, decide};
 use tenantsdb_codecs::mongo::op_msg::{Flags, Message, write_with};
 
 fn command(name: &str, target: &str, fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::new();
-    writer.str(name, target);
+    writer.str(name, target).str("$db", "myapp_dev");
     fill(&mut writer);
     writer.finish()
 }
 
 fn effect_of(bytes: &[u8]) -> Effect {
-    effect(Document::whole(bytes).unwrap(), &[]).unwrap()
+    effect_with(Document::whole(bytes).unwrap(), &[])
+}
+
+fn effect_with(body: Document<'_>, sequences: Sequences<'_, '_>) -> Effect {
+    let request = Request::read(body).unwrap();
+    let Verdict::Forward(facts) = decide(&request, "myapp_dev", true).unwrap() else {
+        panic!("it goes on");
+    };
+    effect(&request, &facts, sequences).unwrap()
 }
 
 fn made(bytes: &[u8]) -> Option<String> {
@@ -26,9 +35,7 @@ fn a_statement_is_the_command_without_how_it_is_run() {
     let bytes = command("create", "users", |w| {
         w.bool("capped", true).i64("size", 4096);
         w.document("lsid", |w| _ = w.binary("id", 4, &[7; 16]));
-        w.i64("txnNumber", 1)
-            .str("$db", "myapp_dev")
-            .i32("maxTimeMS", 5);
+        w.i64("txnNumber", 1).i32("maxTimeMS", 5);
         w.document("$clusterTime", |_| {})
             .document("writeConcern", |_| {});
         w.str("comment", "why");
@@ -46,7 +53,7 @@ fn a_statement_is_the_command_without_how_it_is_run() {
 
 #[test]
 fn sequences_are_arrays_of_the_statement() {
-    let body = command("createIndexes", "users", |w| _ = w.str("$db", "myapp_dev"));
+    let body = command("createIndexes", "users", |_| {});
     let mut index = Writer::new();
     index.document("key", |w| _ = w.i32("email", 1));
     index.str("name", "email_1");
@@ -55,7 +62,7 @@ fn sequences_are_arrays_of_the_statement() {
     write_with(1, 0, Flags::NONE, &body, &sequence, &mut message);
     let message = Message::read(&message).unwrap();
     let sequences: Vec<_> = message.sequences().collect();
-    let Effect::Structural(structural) = effect(message.body, &sequences).unwrap() else {
+    let Effect::Structural(structural) = effect_with(message.body, &sequences) else {
         panic!("createIndexes is structural");
     };
     assert_eq!(
@@ -146,19 +153,19 @@ fn the_reply_says_what_took_effect() {
         fill(&mut writer);
         verdict(Document::whole(&writer.finish()).unwrap()).unwrap()
     };
-    assert_eq!(of(&|w| _ = w.f64("ok", 1.0)), Verdict::Done);
+    assert_eq!(of(&|w| _ = w.f64("ok", 1.0)), Ending::Done);
     assert_eq!(
         of(&|w| _ = w.f64("ok", 0.0).i32("code", 48)),
-        Verdict::Nothing
+        Ending::Nothing
     );
     // An index build that was interrupted may go on.
     assert_eq!(
         of(&|w| _ = w.f64("ok", 0.0).i32("code", 11602)),
-        Verdict::Unknown
+        Ending::Unknown
     );
-    assert_eq!(of(&|w| _ = w.f64("ok", 0.0)), Verdict::Unknown);
+    assert_eq!(of(&|w| _ = w.f64("ok", 0.0)), Ending::Unknown);
     let concern = |w: &mut Writer| _ = w.document("writeConcernError", |_| {}).f64("ok", 1.0);
-    assert_eq!(of(&concern), Verdict::Unknown);
+    assert_eq!(of(&concern), Ending::Unknown);
     let indexes = |before: i32, after: i32| {
         of(&move |w: &mut Writer| {
             w.i32("numIndexesBefore", before)
@@ -166,6 +173,6 @@ fn the_reply_says_what_took_effect() {
             w.i32("ok", 1);
         })
     };
-    assert_eq!(indexes(2, 2), Verdict::Nothing);
-    assert_eq!(indexes(1, 2), Verdict::Done);
+    assert_eq!(indexes(2, 2), Ending::Nothing);
+    assert_eq!(indexes(1, 2), Ending::Done);
 }

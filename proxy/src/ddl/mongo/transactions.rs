@@ -9,8 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tenantsdb_codecs::mongo::Error;
-use tenantsdb_codecs::mongo::bson::{Document, Value};
+use tenantsdb_codecs::mongo::client::{Lsid, Request};
 
 /// Most transactions that are kept; the oldest goes first. A server has each for a minute at most
 /// (`transactionLifetimeLimitSeconds`).
@@ -19,48 +18,23 @@ const TRANSACTIONS_MAX: usize = 4096;
 /// What all their statements may take in bytes.
 const BYTES_MAX: usize = 64 << 20;
 
-/// Longest `lsid` in bytes: drivers' have 32.
-const LSID_BYTES_MAX: usize = 256;
-
-/// Which transaction a command is part of.
+/// A transaction of a workspace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    database: String,
-    lsid: Vec<u8>,
+    place: Place,
     number: i64,
 }
 
+/// A driver's session in a database. It has one transaction at a time.
+type Place = (String, Lsid);
+
 impl Key {
-    /// The transaction of a command, and whether it begins it. `None` if it is in none: retryable
-    /// writes have a number too, but not `autocommit: false`.
-    ///
-    /// # Errors
-    ///
-    /// The command is broken.
-    pub(crate) fn read(database: &str, body: Document<'_>) -> Result<Option<(Self, bool)>, Error> {
-        let mut lsid = None;
-        let mut number = None;
-        let (mut autocommit, mut starts) = (true, false);
-        for element in body.elements() {
-            let element = element?;
-            match (element.key, element.value()) {
-                (b"lsid", Value::Document(id)) => lsid = Some(id.bytes()),
-                (b"txnNumber", value) => number = value.as_i64(),
-                (b"autocommit", value) => autocommit = value.truthy(),
-                (b"startTransaction", value) => starts = value.truthy(),
-                _ => {}
-            }
-        }
-        Ok(match (lsid, number) {
-            (Some(lsid), Some(number)) if !autocommit => {
-                let key = Self {
-                    database: database.to_owned(),
-                    lsid: lsid.to_vec(),
-                    number,
-                };
-                Some((key, starts))
-            }
-            _ => None,
+    /// The transaction that a command is part of; `None` if it is in none.
+    pub(crate) fn of(database: &str, request: &Request<'_>) -> Option<Self> {
+        let (lsid, number) = request.transaction()?;
+        Some(Self {
+            place: (database.to_owned(), lsid),
+            number,
         })
     }
 }
@@ -91,10 +65,9 @@ pub(crate) struct Transactions(Mutex<Table>);
 
 #[derive(Debug, Default)]
 struct Table {
-    /// By database and session.
-    open: HashMap<(String, Vec<u8>), Open>,
+    open: HashMap<Place, Open>,
     /// By age.
-    ages: BTreeMap<u64, (String, Vec<u8>)>,
+    ages: BTreeMap<u64, Place>,
     next_age: u64,
     bytes: usize,
 }
@@ -118,13 +91,10 @@ impl Transactions {
     pub(crate) fn begin(&self, key: &Key) {
         let mut table = self.lock();
         table.remove(key);
-        if key.lsid.len() > LSID_BYTES_MAX {
-            return;
-        }
         if table.open.len() >= TRANSACTIONS_MAX {
             table.remove_oldest();
         }
-        let (age, place) = (table.next_age, (key.database.clone(), key.lsid.clone()));
+        let (age, place) = (table.next_age, key.place.clone());
         table.next_age += 1;
         table.ages.insert(age, place.clone());
         let open = Open {
@@ -179,16 +149,15 @@ impl Transactions {
 impl Table {
     /// Only the transaction itself, not a later or earlier one of its session.
     fn get_mut(&mut self, key: &Key) -> Option<&mut Open> {
-        let place = (key.database.clone(), key.lsid.clone());
-        let open = self.open.get_mut(&place)?;
+        let open = self.open.get_mut(&key.place)?;
         (open.number == key.number).then_some(open)
     }
 
     fn remove(&mut self, key: &Key) {
-        self.remove_place(&(key.database.clone(), key.lsid.clone()));
+        self.remove_place(&key.place);
     }
 
-    fn remove_place(&mut self, place: &(String, Vec<u8>)) {
+    fn remove_place(&mut self, place: &Place) {
         if let Some(open) = self.open.remove(place) {
             self.ages.remove(&open.age);
             self.bytes -= open.bytes;
@@ -206,10 +175,9 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn key(lsid: u8, number: i64) -> Key {
+    fn key(lsid: u128, number: i64) -> Key {
         Key {
-            database: "myapp_dev".to_owned(),
-            lsid: vec![lsid],
+            place: ("myapp_dev".to_owned(), Lsid(lsid.to_le_bytes())),
             number,
         }
     }
@@ -254,15 +222,10 @@ mod tests {
         open.push(&key(1, 1), long);
         assert_eq!(open.find(&key(1, 1)), Found::Unknown);
         assert_eq!(open.lock().bytes, 0);
-        for number in 0..=i64::try_from(TRANSACTIONS_MAX).unwrap() {
-            let lsid = number.to_le_bytes().to_vec();
-            open.begin(&Key {
-                lsid,
-                ..key(0, number)
-            });
+        for lsid in 0..=TRANSACTIONS_MAX {
+            open.begin(&key(lsid as u128, 1));
         }
         assert_eq!(open.lock().open.len(), TRANSACTIONS_MAX);
-        let lsid = 0_i64.to_le_bytes().to_vec();
-        assert_eq!(open.find(&Key { lsid, ..key(0, 0) }), Found::Unknown);
+        assert_eq!(open.find(&key(0, 1)), Found::Unknown);
     }
 }

@@ -22,7 +22,9 @@ mod server;
 use tenantsdb_codecs::feed::capture::{Capture, CapturedStatement, IMPLICIT, Outcome};
 use tenantsdb_codecs::mongo;
 use tenantsdb_codecs::mongo::bson::Document;
+use tenantsdb_codecs::mongo::client::Request;
 use tenantsdb_codecs::mongo::code::Code;
+use tenantsdb_codecs::mongo::command::{Effect as Facts, Kept};
 use tenantsdb_codecs::mongo::report::report;
 
 use crate::context::Context;
@@ -58,7 +60,7 @@ pub(crate) enum Before {
     Pass,
     /// It is forwarded, its reply is held back whole, and [`Recorder::after`] has it before the
     /// client does.
-    Hold(Pending),
+    Hold(Box<Pending>),
     /// It is not forwarded. The client is sent this reply, if one is owed.
     Refuse(Vec<u8>),
 }
@@ -102,9 +104,14 @@ impl Recorder {
         }
     }
 
+    /// The workspace database.
+    pub(crate) fn database(&self) -> &str {
+        &self.author.database
+    }
+
     /// Looks at a command that is about to be forwarded on this server connection; `pid` is what
-    /// the server calls that. `sequences` are all that the message has if the command is one of
-    /// [`wants_whole`](ddl::mongo::wants_whole); they may be left out for others.
+    /// the server calls that. `facts` are those of its body, `sequences` all that its message has if it does not
+    /// stream.
     ///
     /// Not cancel safe: the server connection may be in the middle of a listing.
     ///
@@ -116,27 +123,26 @@ impl Recorder {
         &mut self,
         context: &Context,
         (server, pid): (&mut S, i64),
-        body: Document<'_>,
+        (request, facts): (&Request<'_>, &Facts<'_>),
         sequences: Sequences<'_, '_>,
     ) -> Result<Before, Error<S::Error>> {
-        let database = self.author.database.clone();
-        if let Some((key, starts)) = Key::read(&database, body)? {
-            let name = body.first()?.map(|(name, _)| name).unwrap_or_default();
-            match name {
-                "abortTransaction" => context.mongo_transactions.end(&key, false),
-                "commitTransaction" => return Ok(self.commit(context, key, pid).await),
+        let effect = ddl::mongo::effect(request, facts, sequences)?;
+        if let Some(key) = Key::of(&self.author.database, request) {
+            return match facts.kept {
+                Kept::Commit => Ok(self.commit(context, key, pid).await),
+                Kept::Abort => {
+                    context.mongo_transactions.end(&key, false);
+                    Ok(Before::Pass)
+                }
                 _ => {
-                    if starts {
+                    if request.start_transaction {
                         context.mongo_transactions.begin(&key);
                     }
-                    let effect = ddl::mongo::effect(body, sequences)?;
-                    return self.in_transaction(context, server, key, effect).await;
+                    self.in_transaction(context, server, key, effect).await
                 }
-            }
-            return Ok(Before::Pass);
+            };
         }
-        let effect = ddl::mongo::effect(body, sequences)?;
-        let absent = Absent::look(context, server, &database, &effect).await?;
+        let absent = Absent::look(context, server, &self.author.database, &effect).await?;
         let mut statements = absent.unknown();
         let text = match effect {
             Effect::Structural(structural) => Some(structural.text),
@@ -189,10 +195,10 @@ impl Recorder {
         if parts.is_empty() {
             return Ok(Before::Pass);
         }
-        Ok(Before::Hold(Pending {
+        Ok(Before::Hold(Box::new(Pending {
             capture: None,
             what: What::Part(key, parts),
-        }))
+        })))
     }
 
     async fn commit(&mut self, context: &Context, key: Key, pid: i64) -> Before {
@@ -229,7 +235,7 @@ impl Recorder {
             return Before::Refuse(report(Code::ResourceExhausted, &text, &[]));
         }
         let capture = Some(capture);
-        Before::Hold(Pending { capture, what })
+        Before::Hold(Box::new(Pending { capture, what }))
     }
 
     /// Takes how a held command ended. When it returns, control has what took effect, or the
@@ -244,7 +250,7 @@ impl Recorder {
         &self,
         context: &Context,
         server: &mut S,
-        pending: Pending,
+        pending: Box<Pending>,
         reply: Reply<'_>,
     ) -> Result<(), Error<S::Error>> {
         let verdict = match reply {

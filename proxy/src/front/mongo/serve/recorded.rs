@@ -1,16 +1,17 @@
 //! Requests of a workspace's session: those that may change it are recorded.
 
+use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::client::Request;
 use tenantsdb_codecs::mongo::code::Code;
+use tenantsdb_codecs::mongo::command::{Verdict, decide};
 use tenantsdb_codecs::mongo::frame::MESSAGE_BYTES_MAX;
 use tenantsdb_codecs::mongo::op_msg::{Documents, Head, Message, Opening};
 use tenantsdb_codecs::mongo::report::report;
-use tenantsdb_codecs::mongo::{Error as ProtocolError, bson::Document};
 use tokio::time::timeout;
 
 use super::{Live, STALLED_MAX};
 use crate::back::mongo::{Connection, Error as ServerError};
-use crate::ddl;
-use crate::front::mongo::workspace::{Before, Error, Pending, Reply, Server};
+use crate::front::mongo::workspace::{Before, Error, Pending, Recorder, Reply, Server};
 use crate::relay::mongo::{self as relay, Broken};
 
 /// Longest command in bytes that changes the schema, as a message. The server puts its sequences
@@ -50,8 +51,17 @@ impl Live<'_> {
     }
 
     async fn before(&mut self, head: Head) -> Result<Before, Broken> {
-        let body = opening(self.client.inbox.unread())?.body;
-        let whole = ddl::mongo::wants_whole(name(body)?);
+        let Some(database) = self.recorder.as_ref().map(Recorder::database) else {
+            return Ok(Before::Pass);
+        };
+        // Whether it may go on has been decided; this is what it does.
+        let unread = self.client.inbox.unread();
+        let request = Request::read(opening(unread)?.body).map_err(Broken::Client)?;
+        let verdict = decide(&request, database, true).map_err(Broken::Client)?;
+        let Verdict::Forward(facts) = verdict else {
+            return Ok(Before::Pass);
+        };
+        let whole = !facts.streams;
         if whole && head.header.length > COMMAND_BYTES_MAX {
             let text = "the command is longer than a document may be";
             let document = report(Code::BsonObjectTooLarge, text, &[]);
@@ -61,6 +71,11 @@ impl Live<'_> {
             let filled = timeout(STALLED_MAX, self.fill_up_to(head.header.length)).await;
             filled.unwrap_or(Err(Broken::ClientGone(None)))?;
         }
+        self.look(head, whole).await
+    }
+
+    /// With all of the request in the inbox, if it is to be `whole`.
+    async fn look(&mut self, head: Head, whole: bool) -> Result<Before, Broken> {
         let (Some(recorder), Some(pooled)) = (&mut self.recorder, &mut self.server) else {
             return Ok(Before::Pass);
         };
@@ -72,11 +87,15 @@ impl Live<'_> {
             .iter()
             .flat_map(|message| message.sequences())
             .collect();
-        let body = opening(unread)?.body;
+        let request = Request::read(opening(unread)?.body).map_err(Broken::Client)?;
+        let verdict = decide(&request, recorder.database(), true).map_err(Broken::Client)?;
+        let Verdict::Forward(facts) = verdict else {
+            return Ok(Before::Pass);
+        };
         let pid = pooled.connection.session.connection_id;
-        let server = (&mut pooled.connection, pid);
+        let (server, request) = ((&mut pooled.connection, pid), (&request, &facts));
         let context = &self.core.context;
-        let before = recorder.before(context, server, body, &sequences);
+        let before = recorder.before(context, server, request, &sequences);
         before.await.map_err(broken)
     }
 
@@ -86,7 +105,7 @@ impl Live<'_> {
         &mut self,
         head: Head,
         is_answered: bool,
-        pending: Pending,
+        pending: Box<Pending>,
     ) -> Result<(), Broken> {
         let (Some(recorder), Some(pooled)) = (&self.recorder, &mut self.server) else {
             return Ok(());
@@ -153,11 +172,6 @@ impl Live<'_> {
 fn opening(unread: &[u8]) -> Result<Opening<'_>, Broken> {
     let opening = Opening::read(unread, MESSAGE_BYTES_MAX).map_err(Broken::Client)?;
     opening.ok_or(Broken::Client(ProtocolError::Truncated("body")))
-}
-
-fn name(body: Document<'_>) -> Result<&str, Broken> {
-    let first = body.first().map_err(Broken::Client)?;
-    Ok(first.map_or("", |(name, _)| name))
 }
 
 fn broken(error: Error<ServerError>) -> Broken {

@@ -2,6 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 use tenantsdb_codecs::mongo::bson::{Value, Writer};
+use tenantsdb_codecs::mongo::command::{Verdict, decide};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -112,13 +113,16 @@ impl Play {
     }
 
     async fn before(&mut self, command: &[u8]) -> Before {
-        let command = Document::whole(command).unwrap();
-        let server = (&mut self.mongod, 7);
-        let before = self.recorder.before(&self.context, server, command, &[]);
+        let request = Request::read(Document::whole(command).unwrap()).unwrap();
+        let Verdict::Forward(facts) = decide(&request, DATABASE, true).unwrap() else {
+            panic!("it goes on");
+        };
+        let (server, request) = ((&mut self.mongod, 7), (&request, &facts));
+        let before = self.recorder.before(&self.context, server, request, &[]);
         before.await.unwrap()
     }
 
-    async fn after(&mut self, pending: Pending, reply: &[u8]) {
+    async fn after(&mut self, pending: Box<Pending>, reply: &[u8]) {
         let reply = Reply::Came(Document::whole(reply).unwrap());
         let server = &mut self.mongod;
         let after = self.recorder.after(&self.context, server, pending, reply);
@@ -432,7 +436,10 @@ fn retryable_writes_are_no_transactions() {
     fake::run(async {
         let mut play = Play::start();
         let mut writer = Writer::new();
-        writer.str("insert", "a").i64("txnNumber", 1);
+        writer
+            .str("insert", "a")
+            .i64("txnNumber", 1)
+            .str("$db", DATABASE);
         writer.document("lsid", |w| _ = w.binary("id", 4, &[9; 16]));
         assert!(play.run(&writer.finish(), &["a"], &ok()).await);
         assert_eq!(statements(&play.crash()), [[(CREATE_A, true, true)]]);

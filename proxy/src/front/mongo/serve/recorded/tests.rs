@@ -61,7 +61,7 @@ impl Play {
             journal,
             undelivered,
         };
-        let context = Context::new(config, tls, ddl::channel().0, Some(record)).unwrap();
+        let context = Context::new(config, tls, crate::ddl::channel().0, Some(record)).unwrap();
         fake::put(&context, fake::mongo::route(addr, "myapp"));
         let core: Rc<Core> = Core::new(context);
         let door = fake::listen_at(&core, Door::Mongo);
