@@ -44,6 +44,9 @@ pub(crate) async fn settle(
     }
     let password = context.master_key.open(&login.database, &login.verifier)?;
     let provisioner = context.provisioner(server_id).await?;
+    if login.generation == 1 {
+        provisioner.check_free(&login.database).await?;
+    }
     let verifier = provisioner
         .login_password(&login.username, &password)
         .await?;

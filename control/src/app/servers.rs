@@ -116,9 +116,15 @@ async fn marked(context: &Context, new: &NewServer, mark: &str) -> Result<Error>
     })
 }
 
-/// Says what the administrator of a MySQL server needs, where that may be what is missing.
+/// Says what the administrator of a server needs, where that may be what is missing.
 fn not_registered(new: &NewServer, error: Error) -> Error {
-    if new.engine != Engine::MySql || error.code() != Code::ServerRefused {
+    if error.code() != Code::ServerRefused {
+        return error;
+    }
+    if new.engine == Engine::MongoDb {
+        return error.hint("the administrator is a user of the database admin with the role root");
+    }
+    if new.engine != Engine::MySql {
         return error;
     }
     error.hint(format!(

@@ -1,5 +1,6 @@
 //! Workspaces, tenants, captures and deployments on a real server, without a proxy.
 
+mod crash;
 mod life;
 
 use std::time::Duration;

@@ -217,3 +217,6 @@ fn place_of_inferred(
         .position(|(capture, _)| speaks(*capture))
         .unwrap_or(versions.len())
 }
+
+#[cfg(test)]
+mod tests;

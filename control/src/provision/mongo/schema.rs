@@ -78,20 +78,31 @@ impl Mongo {
 
     /// All objects, without the product's own and the lists of tools that migrate.
     pub(super) async fn read(&self, database: &str) -> Result<Snapshot, Fault> {
+        self.read_with(database, doc! {}).await
+    }
+
+    /// Those of some collections and views.
+    pub(super) async fn read_of(&self, database: &str, names: &[&str]) -> Result<Snapshot, Fault> {
+        self.read_with(database, doc! {"name": {"$in": names}})
+            .await
+    }
+
+    async fn read_with(&self, database: &str, filter: Document) -> Result<Snapshot, Fault> {
         let mut reads = 0;
         loop {
             reads += 1;
-            match self.read_once(database).await {
+            match self.read_once(database, &filter).await {
                 Err(fault) if fault.code == GONE && reads < READS_MAX => {}
                 other => return other,
             }
         }
     }
 
-    async fn read_once(&self, database: &str) -> Result<Snapshot, Fault> {
+    async fn read_once(&self, database: &str, filter: &Document) -> Result<Snapshot, Fault> {
         let mut snapshot = Snapshot::default();
         let mut names = Vec::new();
-        for listed in self.collections(database).await? {
+        let command = doc! {"listCollections": 1, "filter": filter};
+        for listed in self.list(database, command, COLLECTIONS_MAX).await? {
             names.extend(add_collection(&mut snapshot, &listed));
         }
         for name in names {

@@ -52,8 +52,9 @@ impl Run<'_> {
                 "the marker of this step is of another statement: nothing was run".to_owned(),
             ));
         }
-        let now = self.current(statement).await?;
-        let is_there = now.is_some() && now == statement.probe;
+        let now = self.current(statement, &command).await?;
+        // What left nothing to be seen is told by nothing.
+        let is_there = now.as_ref().is_some_and(|now| !now.0.is_empty()) && now == statement.probe;
         match row {
             Some(row) if row.state == State::Done => return Ok(()),
             // As the statement leaves it: it took effect, and was not seen to.
@@ -104,7 +105,7 @@ impl Run<'_> {
             self.record(at).await?;
             return self.done(at, &digest(&statement.ddl)).await;
         }
-        if fault.code != 0 && self.current(statement).await?.as_ref() == pre {
+        if fault.code != 0 && self.current(statement, command).await?.as_ref() == pre {
             self.mongo.marker_not_run(self.apply.database, at).await?;
         }
         let conflict = CONFLICT.contains(&fault.code);
@@ -117,11 +118,16 @@ impl Run<'_> {
     }
 
     /// What the objects of the statement's probe are now; `None` if it has none.
-    async fn current(&self, statement: &Statement) -> Result<Option<Probe>, Fault> {
+    async fn current(
+        &self,
+        statement: &Statement,
+        command: &Command,
+    ) -> Result<Option<Probe>, Fault> {
         let Some(probe) = &statement.probe else {
             return Ok(None);
         };
-        let now = self.mongo.read(self.apply.database).await?;
+        let names: Vec<&str> = command.names().collect();
+        let now = self.mongo.read_of(self.apply.database, &names).await?;
         let digests = probe.0.keys().map(|key| (key.clone(), now.digest_of(key)));
         Ok(Some(Probe(digests.collect())))
     }

@@ -7,3 +7,4 @@ mod fidelity;
 mod isolation;
 mod life;
 pub(crate) mod server;
+mod tls;

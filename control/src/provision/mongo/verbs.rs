@@ -8,7 +8,7 @@ use crate::provision::{Error, Provisioner, Server, only};
 
 impl Provisioner {
     /// Gives a login of a MongoDB database its password, making the user if there is none, and
-    /// gives what may be kept of it. Refused if the database is somebody else's.
+    /// gives what may be kept of it.
     ///
     /// # Errors
     ///
@@ -21,8 +21,20 @@ impl Provisioner {
         let Server::Mongo(server) = &self.server else {
             return Err(only("MongoDB"));
         };
-        server.check_free(user).await?;
         server.login_password(user, password).await
+    }
+
+    /// Refuses a database that is to be made and that somebody else made. MongoDB's users are made
+    /// before what is in their databases; other engines look when they make these.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if it is there and not ours.
+    pub async fn check_free(&self, database: &str) -> Result<(), Error> {
+        match &self.server {
+            Server::Mongo(server) => server.check_free(database).await,
+            _ => Ok(()),
+        }
     }
 }
 

@@ -31,6 +31,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// One that takes connections through TLS only.
+    pub(crate) async fn start_tls(cert: &Path, key: &Path) -> Self {
+        let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
+        Self::start_with(&["--tls-cert-file", cert, "--tls-key-file", key]).await
+    }
+
+    /// With options that it has from its second start on.
+    async fn start_with(options: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let port = free_port();
         let child = spawn(port, dir.path(), &[]);
@@ -46,7 +57,8 @@ impl Server {
         nobody.database("admin").run_command(made).await.unwrap();
         nobody.shutdown().await;
         server.stop();
-        server.child = spawn(port, server._dir.path(), &["--auth"]);
+        let options = [&["--auth"], options].concat();
+        server.child = spawn(port, server._dir.path(), &options);
         wait_ready(port);
         server
     }
@@ -165,6 +177,7 @@ impl Blueprint {
 
     pub(super) async fn password(&self, user: &str) -> Result<String, Error> {
         let password = Secret::new(PASSWORD.to_owned());
+        self.provisioner.check_free(user).await?;
         self.provisioner.login_password(user, &password).await
     }
 
