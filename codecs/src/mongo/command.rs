@@ -5,9 +5,10 @@
 //! session's own database, goes on: the server knows whether the user may.
 
 use super::Error;
-use super::bson::Value;
+use super::bson::{Document, Value};
 use super::client::Request;
 use super::escape::{self, Escape};
+use super::op_msg::check_namespaces;
 
 mod creates;
 mod refusal;
@@ -43,8 +44,8 @@ pub struct Effect<'i> {
     pub creates: Creates<'i>,
     /// What it does to what the server keeps for the user.
     pub kept: Kept,
-    /// Of more sections than its body nothing needs to be looked at: they may stream. Otherwise
-    /// such a message is to be held, and [`sequences`] asked about each.
+    /// What it writes may come behind its body, in sequences of any length, which nothing here
+    /// depends on.
     pub streams: bool,
 }
 
@@ -102,7 +103,7 @@ pub fn decide<'i>(request: &Request<'i>, own: &str, allow_ddl: bool) -> Result<V
     }
     if let Some(escape) = leaves(request, course, own)? {
         return refuse(match escape {
-            Escape::Database(_) => Reason::Escape,
+            Escape::Database(_) | Escape::Namespace => Reason::Escape,
             Escape::Stage(_) => Reason::WholeServer,
         });
     }
@@ -122,28 +123,6 @@ pub fn decide<'i>(request: &Request<'i>, own: &str, allow_ddl: bool) -> Result<V
             _ => Kept::None,
         },
         streams: matches!(course, Course::Write | Course::BulkWrite),
-    }))
-}
-
-/// Says what becomes of a sequence of a message whose body may go on, and which does not
-/// [stream](Effect::streams). Its name is as important as what is in it.
-///
-/// # Errors
-///
-/// It is broken, or nested too deep.
-pub fn sequence(
-    request: &Request<'_>,
-    name: &str,
-    documents: super::op_msg::Documents<'_>,
-    own: &str,
-) -> Result<Option<Refusal>, Error> {
-    let escape = escape::in_sequence(name, documents, own)?;
-    Ok(escape.map(|escape| {
-        let reason = match escape {
-            Escape::Database(_) => Reason::Escape,
-            Escape::Stage(_) => Reason::WholeServer,
-        };
-        Refusal::of(request, reason)
     }))
 }
 
@@ -167,7 +146,7 @@ fn leaves<'i>(
     match (course, request.name) {
         // Documents, filters and updates have no stage that reads or writes elsewhere.
         (Course::Write | Course::Read | Course::Keeps(_), _) => Ok(None),
-        (Course::BulkWrite, _) => escape::in_ns_info(body, own),
+        (Course::BulkWrite, _) => namespaces(body, own),
         (_, "renameCollection") => {
             let mut escape = escape::in_namespace(request.target, own);
             for element in body.elements() {
@@ -206,6 +185,22 @@ fn leaves<'i>(
         }
         _ => escape::find(body, own),
     }
+}
+
+/// Of the namespaces of a `bulkWrite` that has them in its body. Those in a sequence are held to
+/// the same while they pass.
+fn namespaces<'i>(body: Document<'i>, own: &str) -> Result<Option<Escape<'i>>, Error> {
+    for element in body.elements() {
+        let element = element?;
+        let (b"nsInfo", Value::Array(namespaces)) = (element.key, element.value()) else {
+            continue;
+        };
+        match check_namespaces(namespaces, own) {
+            Err(Error::Namespace) => return Ok(Some(Escape::Namespace)),
+            checked => checked?,
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

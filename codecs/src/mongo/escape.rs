@@ -10,7 +10,6 @@
 
 use super::Error;
 use super::bson::{DEPTH_MAX, Document, Element, Value};
-use super::op_msg::Documents;
 
 /// Stages that may name a database.
 const NAMING: &[&str] = &[
@@ -43,6 +42,8 @@ const SERVER_WIDE: &[&str] = &[
 pub enum Escape<'i> {
     /// It names another one.
     Database(&'i str),
+    /// It names a collection of another one.
+    Namespace,
     /// A stage is about all of them.
     Stage(&'static str),
 }
@@ -77,65 +78,6 @@ pub fn find<'i>(document: Document<'i>, own: &str) -> Result<Option<Escape<'i>>,
                 return Err(Error::Depth(DEPTH_MAX));
             }
             open.push(inner.elements());
-        }
-    }
-    Ok(None)
-}
-
-/// The same for a sequence of a message: `pipeline` of `aggregate`, `nsInfo` of `bulkWrite`, or any
-/// other.
-///
-/// # Errors
-///
-/// Those of [`find`].
-pub fn in_sequence<'i>(
-    name: &str,
-    documents: Documents<'i>,
-    own: &str,
-) -> Result<Option<Escape<'i>>, Error> {
-    for document in documents {
-        let document = document?;
-        let found = match name {
-            "nsInfo" => in_namespaces(document, own)?,
-            _ => find(document, own)?,
-        };
-        if found.is_some() {
-            return Ok(found);
-        }
-    }
-    Ok(None)
-}
-
-/// Of `{ns: "db.collection"}`, an entry of `nsInfo`.
-fn in_namespaces<'i>(entry: Document<'i>, own: &str) -> Result<Option<Escape<'i>>, Error> {
-    for element in entry.elements() {
-        let element = element?;
-        if element.key == b"ns"
-            && let Some(escape) = in_namespace(element.value(), own)
-        {
-            return Ok(Some(escape));
-        }
-    }
-    Ok(None)
-}
-
-/// Of all elements of the array `nsInfo` in a body.
-///
-/// # Errors
-///
-/// One is broken.
-pub fn in_ns_info<'i>(body: Document<'i>, own: &str) -> Result<Option<Escape<'i>>, Error> {
-    for element in body.elements() {
-        let element = element?;
-        let (b"nsInfo", Value::Array(entries)) = (element.key, element.value()) else {
-            continue;
-        };
-        for entry in entries.iter() {
-            if let Value::Document(entry) = entry?.1
-                && let Some(escape) = in_namespaces(entry, own)?
-            {
-                return Ok(Some(escape));
-            }
         }
     }
     Ok(None)

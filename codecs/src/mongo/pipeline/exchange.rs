@@ -39,7 +39,7 @@ pub struct Exchange {
     unconfirmed: bool,
     transactions: Vec<(Lsid, i64)>,
     cursors: Vec<i64>,
-    /// More was open than is kept: there may be something that is not in the lists.
+    /// More cursors were open than are kept: there may be one that is not in the list.
     beyond: bool,
 }
 
@@ -56,7 +56,8 @@ impl Exchange {
         if let Some(transaction) = asked.transaction.filter(|_| asked.starts) {
             // Another transaction of a session ends the one before it.
             self.transactions.retain(|(lsid, _)| *lsid != transaction.0);
-            keep(&mut self.transactions, transaction, &mut self.beyond);
+            // One that is not kept does not pin: it is reached from any connection.
+            keep(&mut self.transactions, transaction);
         }
         if asked.is_answered {
             self.asked = Some(asked);
@@ -94,10 +95,7 @@ impl Exchange {
         if let Some(cursor) = reply.cursor.filter(|cursor| cursor.id != 0)
             && !self.cursors.contains(&cursor.id)
         {
-            keep(&mut self.cursors, cursor.id, &mut self.beyond);
-        }
-        if self.transactions.is_empty() && self.cursors.is_empty() {
-            self.beyond = false;
+            self.beyond |= !keep(&mut self.cursors, cursor.id);
         }
         if more_to_come {
             self.asked = Some(asked);
@@ -147,10 +145,11 @@ impl Exchange {
     }
 }
 
-fn keep<T>(list: &mut Vec<T>, what: T, beyond: &mut bool) {
-    if list.len() < MONGO_OPEN_PER_CONNECTION_MAX {
+/// Whether there was room.
+fn keep<T>(list: &mut Vec<T>, what: T) -> bool {
+    let room = list.len() < MONGO_OPEN_PER_CONNECTION_MAX;
+    if room {
         list.push(what);
-    } else {
-        *beyond = true;
     }
+    room
 }

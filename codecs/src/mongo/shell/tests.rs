@@ -5,19 +5,23 @@ use super::shell;
 /// Text of a command, and what one would type.
 const TYPED: &[(&str, &str)] = &[
     (
-        r#"{"createIndexes":"users","indexes":[{"key":{"email":{"$numberInt":"1"}},"name":"email_1","unique":true}]}"#,
+        r#"{"createIndexes":"users",
+            "indexes":[{"key":{"email":{"$numberInt":"1"}},"name":"email_1","unique":true}]}"#,
         "db.users.createIndex({email: 1}, {unique: true})",
     ),
     (
-        r#"{"createIndexes":"a-b","indexes":[{"key":{"z.y":1.0,"at":{"$numberDouble":"-1.0"}},"name":"own","v":2}]}"#,
+        r#"{"createIndexes":"a-b",
+            "indexes":[{"key":{"z.y":1.0,"at":{"$numberDouble":"-1.0"}},"name":"own","v":2}]}"#,
         r#"db.getCollection("a-b").createIndex({"z.y": 1, at: -1}, {name: "own"})"#,
     ),
     (
-        r#"{"createIndexes":"c","indexes":[{"key":{"b":1},"name":"b_1"},{"key":{"a":"text"},"name":"a_text"}]}"#,
+        r#"{"createIndexes":"c",
+            "indexes":[{"key":{"b":1},"name":"b_1"},{"key":{"a":"text"},"name":"a_text"}]}"#,
         r#"db.c.createIndexes([{b: 1}, {a: "text"}])"#,
     ),
     (
-        r#"{"createIndexes":"c","indexes":[{"key":{"b":1},"name":"b_1"},{"key":{"a":1},"name":"a_1","sparse":true}]}"#,
+        r#"{"createIndexes":"c",
+            "indexes":[{"key":{"b":1},"name":"b_1"},{"key":{"a":1},"name":"a_1","sparse":true}]}"#,
         "db.c.createIndex({b: 1}); db.c.createIndex({a: 1}, {sparse: true})",
     ),
     (
@@ -30,7 +34,8 @@ const TYPED: &[(&str, &str)] = &[
         r#"db.createCollection("logs", {capped: true, size: NumberLong("9007199254740993")})"#,
     ),
     (
-        r#"{"create":"v","viewOn":"users","pipeline":[{"$match":{"a":{"$gt":{"$numberInt":"5"}}}}]}"#,
+        r#"{"create":"v","viewOn":"users",
+            "pipeline":[{"$match":{"a":{"$gt":{"$numberInt":"5"}}}}]}"#,
         r#"db.createView("v", "users", [{$match: {a: {$gt: 5}}}])"#,
     ),
     (
@@ -74,7 +79,8 @@ const TYPED: &[(&str, &str)] = &[
         "db.c.convertToCapped(4096)",
     ),
     (
-        r#"{"createSearchIndexes":"c","indexes":[{"name":"s","definition":{"mappings":{"dynamic":true}}}]}"#,
+        r#"{"createSearchIndexes":"c",
+            "indexes":[{"name":"s","definition":{"mappings":{"dynamic":true}}}]}"#,
         r#"db.c.createSearchIndexes([{name: "s", definition: {mappings: {dynamic: true}}}])"#,
     ),
     (
