@@ -47,6 +47,8 @@ pub struct Context {
     pub(crate) rsa: Rsa,
     /// What Redis servers say of their commands.
     pub(crate) tables: Tables,
+    /// What the MongoDB clients of this process have open on their servers.
+    pub(crate) mongo_groups: Arc<crate::front::mongo::group::Groups>,
     /// The Redis clients of this process.
     pub(crate) redis_clients: Arc<Tenants>,
     /// What is asked of Redis servers about tenants' names.
@@ -109,6 +111,7 @@ impl Context {
             secrets: Secrets::default(),
             rsa,
             tables: Tables::default(),
+            mongo_groups: Arc::default(),
             redis_clients: Arc::default(),
             walks: Walks::default(),
             client_ids: ClientIds::default(),

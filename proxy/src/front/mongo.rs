@@ -19,6 +19,7 @@
 
 pub(crate) mod client;
 mod gate;
+pub(crate) mod group;
 mod handshake;
 pub(crate) mod login;
 pub(crate) mod offer;

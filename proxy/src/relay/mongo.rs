@@ -51,7 +51,6 @@ pub(crate) struct Replied {
 
 impl Replied {
     /// What is small of the reply.
-    #[allow(dead_code)] // used by the list of open cursors
     pub(crate) fn outline(&self) -> Option<Document<'_>> {
         self.passing.outline()
     }
@@ -70,7 +69,7 @@ pub(crate) async fn request<C, S>(
     client: &mut Stream<C>,
     inbox: &mut Inbox,
     server: &mut Connection<S>,
-    head: Head,
+    (head, database): (Head, &str),
     moved: &mut Moved,
 ) -> Result<i32, Broken>
 where
@@ -79,7 +78,7 @@ where
 {
     let id = server.session.next();
     let mut unread = std::mem::take(inbox).into_unread();
-    let mut passed = Passed::start(&mut unread, head, id, 0);
+    let mut passed = Passed::start_command(&mut unread, head, id, database);
     let behind = unread.get_mut(head.bytes..).unwrap_or_default();
     let bytes = passed.step(behind).map_err(Broken::Client)?;
     let (now, rest) = unread.split_at(unread.len().min(head.bytes + bytes));

@@ -28,7 +28,6 @@ pub(crate) struct Client<T> {
     pub(crate) id: i64,
     /// What it called itself in its first hello.
     pub(crate) application: String,
-    #[allow(dead_code)] // used by the cleanup of clients that went away
     pub(crate) peer: SocketAddr,
     /// What it asked last, and is owed the reply to.
     asked: Option<Asked>,

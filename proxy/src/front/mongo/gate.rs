@@ -1,15 +1,20 @@
 //! Which requests pass, which are answered here, and which are refused.
 //!
-//! The walls between tenants are the server's own users and roles; this is the second one, and the
-//! place where what concerns the whole server is answered.
+//! The walls between tenants are the server's own users and roles; [`command::decide`] is the
+//! second one. Here is what the proxy knows itself.
 
+use tenantsdb_codecs::feed::route::Kind;
 use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::bson::{Document, Writer};
+use tenantsdb_codecs::mongo::client::Request;
 use tenantsdb_codecs::mongo::code::Code;
-use tenantsdb_codecs::mongo::op_msg::Flags;
-use tenantsdb_codecs::mongo::report::report;
+use tenantsdb_codecs::mongo::command::{self, Kept, Local, Verdict};
+use tenantsdb_codecs::mongo::op_msg::Opening;
+use tenantsdb_codecs::mongo::pipeline::Asked;
+use tenantsdb_codecs::mongo::report;
 use tenantsdb_codecs::mongo::startup::Hello;
 
+use super::client::Client;
 use super::handshake::build_info;
 use super::offer;
 use crate::context::Context;
@@ -19,55 +24,77 @@ use crate::route::Route;
 #[derive(Debug)]
 pub(super) enum Decision {
     /// It goes to the server.
-    Forward,
+    Forward(Box<Forward>),
     /// This is the reply.
     Answer(Vec<u8>),
 }
 
-/// Commands about sessions and transactions, which drivers send to `admin`: the server holds them
-/// to the user's own.
-const ADMIN_FORWARDED: &[&str] = &[
-    "abortTransaction",
-    "commitTransaction",
-    "connectionStatus",
-    "endSessions",
-    "refreshSessions",
-    "startSession",
-];
-
-/// Looks at one request of a client that is logged in.
-pub(super) fn decide(
-    context: &Context,
-    route: &Route,
-    id: i64,
-    body: Document<'_>,
-    _flags: Flags,
-) -> Result<Decision, ProtocolError> {
-    let name = body.first()?.map_or("", |(name, _)| name);
-    let db = body.get("$db")?.and_then(|value| value.as_str());
-    let db = db.ok_or(ProtocolError::Missing("$db"))?;
-    if Hello::is(name) {
-        let hello = Hello::read(body)?;
-        return Ok(Decision::Answer(offer::reply(context, &hello, id).write()));
-    }
-    Ok(match name {
-        "ping" => Decision::Answer(tenantsdb_codecs::mongo::report::ok()),
-        "buildInfo" | "buildinfo" => Decision::Answer(build_info(context)),
-        "listDatabases" => Decision::Answer(list_databases(&route.database)),
-        "saslStart" | "saslContinue" | "logout" | "authenticate" => {
-            let text = "a connection stays with the user that it has logged in as";
-            Decision::Answer(report(Code::IllegalOperation, text, &[]))
-        }
-        _ if db == &*route.database => Decision::Forward,
-        _ if db == "admin" && ADMIN_FORWARDED.contains(&name) => Decision::Forward,
-        _ => Decision::Answer(unauthorized(db, name)),
-    })
+/// What is known of a request that goes to the server.
+#[derive(Debug)]
+pub(super) struct Forward {
+    pub(super) asked: Asked,
+    /// A write that the server knows again when it comes twice (specification "Retryable Writes").
+    pub(super) retryable: bool,
 }
 
-/// As the server says it, which is asked nothing.
-fn unauthorized(db: &str, name: &str) -> Vec<u8> {
-    let text = format!("not authorized on {db} to execute command {{ {name}: ... }}");
-    report(Code::Unauthorized, &text, &[])
+/// Looks at one request of a client that is logged in.
+pub(super) fn decide<T>(
+    context: &Context,
+    route: &Route,
+    client: &Client<T>,
+    opening: &Opening<'_>,
+) -> Result<Decision, ProtocolError> {
+    let (body, is_answered) = (opening.body, !opening.flags.more_to_come);
+    let request = Request::read(body)?;
+    let may_change_schema = route.kind == Kind::Workspace || route.allow_ddl;
+    Ok(
+        match command::decide(&request, &route.database, may_change_schema)? {
+            // What a command is judged by must not come behind its body.
+            Verdict::Forward(effect) if !effect.streams && has_sequences(opening) => {
+                let text = format!("{} takes no document sequences", request.name);
+                Decision::Answer(report::report(Code::IllegalOperation, &text, &[]))
+            }
+            Verdict::Forward(effect) => {
+                let asked = Asked::of(&request, &effect, is_answered)?;
+                let retryable = request.txn_number.is_some() && asked.transaction.is_none()
+                    || matches!(asked.kept, Kept::Commit | Kept::Abort);
+                Decision::Forward(Box::new(Forward { asked, retryable }))
+            }
+            Verdict::Answer(local) => {
+                Decision::Answer(answer(context, route, client, local, body)?)
+            }
+            Verdict::Refuse(refusal) => Decision::Answer(refusal.report()),
+        },
+    )
+}
+
+fn has_sequences(opening: &Opening<'_>) -> bool {
+    const CHECKSUM_BYTES: usize = 4;
+    let checksum = match opening.flags.checksum_present {
+        true => CHECKSUM_BYTES,
+        false => 0,
+    };
+    opening.header.length > opening.bytes + checksum
+}
+
+fn answer<T>(
+    context: &Context,
+    route: &Route,
+    client: &Client<T>,
+    local: Local,
+    body: Document<'_>,
+) -> Result<Vec<u8>, ProtocolError> {
+    Ok(match local {
+        Local::Hello => offer::reply(context, &Hello::read(body)?, client.id).write(),
+        Local::Ping => report::ok(),
+        Local::BuildInfo => build_info(context),
+        Local::ListDatabases => list_databases(&route.database),
+        Local::WhatsMyUri => {
+            let mut reply = Writer::new();
+            reply.str("you", &client.peer.to_string()).f64("ok", 1.0);
+            reply.finish()
+        }
+    })
 }
 
 /// The one database that there is for this user.

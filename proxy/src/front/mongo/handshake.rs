@@ -151,6 +151,8 @@ impl<'a> Handshake<'a> {
                     biased;
                     () = self.context.drain.draining() => return Err(Refusal::Draining),
                     begun = timeout_at(idle, client.begin()) => match begun {
+                        // Its application ends: nothing is wrong.
+                        Ok(Err(Refusal::Gone(None))) => return Err(Refusal::Goodbye),
                         Ok(begun) => begun?,
                         Err(_) => return Err(Refusal::TooSlow),
                     },

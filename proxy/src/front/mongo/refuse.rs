@@ -6,7 +6,7 @@ use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::report::report;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::client::Client;
 use super::login::Proved;
@@ -30,6 +30,9 @@ pub(crate) enum Refusal {
     /// It went away.
     #[error("client is gone")]
     Gone(#[source] Option<io::Error>),
+    /// A driver's monitor went away.
+    #[error("monitor is gone")]
+    Goodbye,
     /// Not logged in by the deadline, or silent for too long.
     #[error("login took too long")]
     TooSlow,
@@ -82,7 +85,9 @@ impl Refusal {
     /// What the client is told, if it is there to be told.
     pub(crate) fn document(&self) -> Option<Vec<u8>> {
         let code = match self {
-            Self::Gone(_) | Self::TooSlow | Self::Tls(_) | Self::UnexpectedTls => return None,
+            Self::Gone(_) | Self::Goodbye | Self::TooSlow | Self::Tls(_) | Self::UnexpectedTls => {
+                return None;
+            }
             Self::Protocol(error) => error.code(),
             Self::Compressed => Code::ProtocolError,
             Self::Denied => return Some(report(Code::AuthenticationFailed, DENIED, &[])),
@@ -114,7 +119,7 @@ impl Refusal {
 impl Fault for Refusal {
     fn kind(&self) -> FaultKind {
         match self {
-            Self::Gone(_) | Self::TooSlow => FaultKind::ClientGone,
+            Self::Gone(_) | Self::Goodbye | Self::TooSlow => FaultKind::ClientGone,
             Self::Suspended { .. } | Self::Draining => FaultKind::Policy,
             Self::Full(_) | Self::DatabaseFull { .. } => FaultKind::Limit,
             Self::Checkout { error, .. } => error.kind(),
@@ -155,6 +160,10 @@ pub(crate) fn checkout_text(database: &str, error: &CheckoutError) -> (Code, Str
 
 /// Counts and logs a refusal.
 pub(crate) fn note(context: &Context, refusal: &Refusal) {
+    if matches!(refusal, Refusal::Goodbye) {
+        debug!("monitor is gone");
+        return;
+    }
     let kind = refusal.kind();
     context.metrics.logins.increment(refusal.login());
     context.metrics.faults.increment(kind);

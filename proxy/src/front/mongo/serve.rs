@@ -6,12 +6,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::{Kind, PoolMode, Status};
+use tenantsdb_codecs::feed::route::{Kind, PoolMode, Status, Topology};
 use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::bson::Document;
 use tenantsdb_codecs::mongo::code::Code;
+use tenantsdb_codecs::mongo::command::Kept;
 use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
 use tenantsdb_codecs::mongo::op_msg::{Flags, Head, Opening};
-use tenantsdb_codecs::mongo::report::report;
+use tenantsdb_codecs::mongo::pipeline::{Asked, Exchange, Pin, Reply};
+use tenantsdb_codecs::mongo::report::{
+    RETRYABLE_WRITE, TRANSIENT_TRANSACTION, UNKNOWN_COMMIT, report,
+};
 use tenantsdb_codecs::mongo::startup::{Hello, Query};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -19,7 +24,8 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::client::Client;
-use super::gate::{self, Decision};
+use super::gate::{self, Decision, Forward};
+use super::group::Member;
 use super::login::Proved;
 use super::refuse::{self, Refusal};
 use super::workspace::{Author, Recorder};
@@ -61,6 +67,12 @@ struct Live<'a> {
     proved: Proved,
     /// There while a request is under way; in session mode from the first on.
     server: Option<Pooled<Connection>>,
+    /// The request that is to be sent.
+    asked: Option<Asked>,
+    /// What the connection is in the middle of.
+    exchange: Exchange,
+    /// Its place among the connections of its application.
+    member: Member,
     /// Something was sent on the server connection that is not answered.
     unconfirmed: bool,
     /// The table of routes as it was when the login was last seen to be good.
@@ -85,11 +97,15 @@ pub(super) async fn serve(core: &Rc<Core>, session: &Session, opened: Box<Opened
             application_name: client.application.clone(),
         })
     });
+    let member = core.context.mongo_groups.join(&proved, client.peer.ip());
     let mut live = Live {
         core,
         client,
         proved,
         server: None,
+        asked: None,
+        exchange: Exchange::default(),
+        member,
         unconfirmed: false,
         changes: core.context.routes.changes(),
         moved: Moved::default(),
@@ -114,7 +130,7 @@ impl Live<'_> {
                         self.client.send().await.map_err(End::Client)?;
                     }
                 }
-                Decision::Forward => self.forward(head, is_answered).await?,
+                Decision::Forward(forward) => self.forward(head, *forward).await?,
             }
         }
     }
@@ -157,9 +173,8 @@ impl Live<'_> {
             if let Some(opening) = Opening::read(unread, MESSAGE_BYTES_MAX).map_err(protocol)? {
                 let head = Head::from(&opening);
                 let (context, route) = (&self.core.context, &self.proved.route);
-                let decision =
-                    gate::decide(context, route, self.client.id, opening.body, head.flags);
-                let decision = decision.map_err(protocol)?;
+                let decided = gate::decide(context, route, &self.client, &opening);
+                let decision = decided.map_err(protocol)?;
                 self.client.asked(head.header, head.flags.checksum_present);
                 return Ok((head, decision));
             }
@@ -210,8 +225,10 @@ impl Live<'_> {
     }
 
     /// Passes a request on, and its reply back.
-    async fn forward(&mut self, head: Head, is_answered: bool) -> Result<(), End> {
+    async fn forward(&mut self, head: Head, forward: Forward) -> Result<(), End> {
         self.check_login()?;
+        let Forward { asked, retryable } = forward;
+        let is_answered = asked.is_answered;
         if self.server.is_none() {
             let taken = tokio::select! {
                 biased;
@@ -233,6 +250,8 @@ impl Live<'_> {
                 }
             }
         }
+        let labels = labels(&asked, retryable);
+        self.asked = Some(asked);
         let exchanged = match &self.recorder {
             // Boxed, for most sessions are tenants'.
             Some(_) => Box::pin(self.recorded(head, is_answered)).await,
@@ -240,7 +259,7 @@ impl Live<'_> {
         };
         match exchanged {
             Ok(()) => {
-                if self.proved.route.pool_mode == PoolMode::Transaction {
+                if self.proved.route.pool_mode == PoolMode::Transaction && self.pin().is_none() {
                     self.release().await;
                 }
                 Ok(())
@@ -251,10 +270,12 @@ impl Live<'_> {
             }) => {
                 // What it owes is never read: the connection goes.
                 self.server = None;
+                self.exchange = Exchange::default();
                 self.core.context.metrics.faults.increment(error.kind());
                 info!(%error, "server connection lost");
                 let text = "the database server closed the connection before it replied";
-                self.client.reply(&report(Code::HostUnreachable, text, &[]));
+                self.client
+                    .reply(&report(Code::HostUnreachable, text, labels));
                 self.client.send().await.map_err(End::Client)
             }
             Err(broken) => Err(End::Broken(broken)),
@@ -262,12 +283,15 @@ impl Live<'_> {
     }
 
     async fn exchange(&mut self, head: Head, is_answered: bool) -> Result<(), Broken> {
+        self.sending()?;
         let Some(pooled) = &mut self.server else {
             return Ok(());
         };
         let server = &mut pooled.connection;
         let (client, moved) = (&mut self.client, &mut self.moved);
-        let sent = relay::request(&mut client.stream, &mut client.inbox, server, head, moved);
+        let (from, inbox) = (&mut client.stream, &mut client.inbox);
+        let what = (head, &*self.proved.route.database);
+        let sent = relay::request(from, inbox, server, what, moved);
         let id = timeout(STALLED_MAX, sent).await;
         let id = id.unwrap_or(Err(Broken::ClientGone(None)))?;
         if !is_answered {
@@ -278,12 +302,12 @@ impl Live<'_> {
         let mut inbox = Inbox::default();
         let mut numbers = (id, head.header.request_id);
         loop {
-            let replied = tokio::select! {
-                biased;
-                replied = relay::reply(
-                    &mut client.stream, server, &mut inbox, numbers, moved
-                ) => replied?,
-            };
+            let replied = relay::reply(&mut client.stream, server, &mut inbox, numbers, moved);
+            let replied = replied.await?;
+            if let Some(outline) = replied.outline() {
+                let books = (&mut self.exchange, &self.member);
+                note_reply(books, outline, replied.more_to_come)?;
+            }
             if !replied.more_to_come {
                 break;
             }
@@ -293,6 +317,25 @@ impl Live<'_> {
         client.unanswered();
         self.unconfirmed = false;
         Ok(())
+    }
+
+    /// Takes note of the request that is sent now.
+    fn sending(&mut self) -> Result<(), Broken> {
+        if let Some(asked) = self.asked.take() {
+            self.member.open().request(&asked);
+            self.exchange.request(asked).map_err(Broken::Client)?;
+        }
+        Ok(())
+    }
+
+    /// Why the server connection stays with this client between two of its requests.
+    fn pin(&mut self) -> Option<Pin> {
+        let sharded = self.proved.route.server.mongo.map(|mongo| mongo.topology);
+        let open = self.member.open();
+        self.exchange
+            .pin(sharded == Some(Topology::Sharded), |lsid, number| {
+                open.is_open(lsid, number)
+            })
     }
 
     /// A tenant that is suspended, or whose password was changed, is out with its next request.
@@ -381,6 +424,36 @@ impl Live<'_> {
         if !out.is_empty() {
             close_with(stream, &out).await;
         }
+        self.member.farewell(self.core, &self.proved).await;
+    }
+}
+
+/// Takes note of what a reply says, whole or in outline.
+fn note_reply(
+    (exchange, member): (&mut Exchange, &Member),
+    reply: Document<'_>,
+    more_to_come: bool,
+) -> Result<(), Broken> {
+    let broken = |error: ProtocolError| Broken::Server {
+        error: error.into(),
+        begun: true,
+    };
+    let reply = Reply::read(reply).map_err(broken)?;
+    if let Some(asked) = exchange.reply(&reply, more_to_come).map_err(broken)? {
+        member.open().reply(&asked, &reply);
+    }
+    Ok(())
+}
+
+/// What a driver does about a request whose reply was lost (specifications "Retryable Writes" and
+/// "Transactions").
+const fn labels(asked: &Asked, retryable: bool) -> &'static [&'static str] {
+    match (asked.kept, asked.transaction) {
+        (Kept::Commit, _) => &[RETRYABLE_WRITE, UNKNOWN_COMMIT],
+        (Kept::Abort, _) => &[RETRYABLE_WRITE],
+        (_, Some(_)) => &[TRANSIENT_TRANSACTION],
+        _ if retryable => &[RETRYABLE_WRITE],
+        _ => &[],
     }
 }
 

@@ -9,7 +9,7 @@ use tenantsdb_codecs::mongo::op_msg::{Documents, Head, Message, Opening};
 use tenantsdb_codecs::mongo::report::report;
 use tokio::time::timeout;
 
-use super::{Live, STALLED_MAX};
+use super::{Live, STALLED_MAX, note_reply};
 use crate::back::mongo::{Connection, Error as ServerError};
 use crate::front::mongo::workspace::{Before, Error, Pending, Recorder, Reply, Server};
 use crate::relay::mongo::{self as relay, Broken};
@@ -107,12 +107,15 @@ impl Live<'_> {
         is_answered: bool,
         pending: Box<Pending>,
     ) -> Result<(), Broken> {
+        self.sending()?;
         let (Some(recorder), Some(pooled)) = (&self.recorder, &mut self.server) else {
             return Ok(());
         };
         let (context, server) = (&self.core.context, &mut pooled.connection);
         let (client, moved) = (&mut self.client, &mut self.moved);
-        let sent = relay::request(&mut client.stream, &mut client.inbox, server, head, moved);
+        let (from, inbox) = (&mut client.stream, &mut client.inbox);
+        let what = (head, &*self.proved.route.database);
+        let sent = relay::request(from, inbox, server, what, moved);
         let sent = timeout(STALLED_MAX, sent).await;
         let id = match sent.unwrap_or(Err(Broken::ClientGone(None))) {
             Ok(id) => id,
@@ -145,6 +148,7 @@ impl Live<'_> {
         relay::let_go(&mut client.stream, &reply, head.header.request_id, moved).await?;
         client.unanswered();
         self.unconfirmed = false;
+        note_reply((&mut self.exchange, &self.member), reply.body, false)?;
         match after.map_err(broken) {
             // The client has its reply.
             Err(Broken::Server { error, .. }) => Err(failed(error, true)),
