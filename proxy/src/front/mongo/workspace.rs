@@ -55,10 +55,6 @@ pub(crate) struct Recorder {
 
 /// What becomes of a command.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one at a time, on its way to the server"
-)]
 pub(crate) enum Before {
     /// It is forwarded as any other.
     Pass,
