@@ -1,6 +1,6 @@
 //! From what the wire saw and what a MongoDB database has become to versions. Pure.
 //!
-//! As for MySQL ([`crate::blueprint::settle`]) what took effect is the difference between the
+//! As for MySQL ([`mod@crate::blueprint::settle`]) what took effect is the difference between the
 //! blueprint's snapshot and the database now. A command names what it is about, so which commands
 //! explain which difference needs no guessing: all that the server confirmed about a collection
 //! that changed are recorded, in their order.

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mongodb::bson::{Document, doc};
-use mongodb::options::{ClientOptions, Credential, ServerAddress};
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
 use mongodb::{Client, Database};
 use tenantsdb_codecs::feed::id::{Engine, tenant_database, workspace_database};
 use tenantsdb_codecs::feed::route::ServerTls;
@@ -104,6 +104,8 @@ impl Server {
                 .username(user.to_owned())
                 .source(source.to_owned())
                 .password(password.to_owned())
+                // Not every server says which one a user has.
+                .mechanism(AuthMechanism::ScramSha256)
                 .build()
         });
         let mut options = ClientOptions::builder()
@@ -285,8 +287,9 @@ fn program() -> PathBuf {
     let program = root.join(".venv/bin/secantusd-py");
     assert!(
         program.exists(),
-        "these tests need SecantusDB: python3 -m venv .venv && .venv/bin/pip install SecantusDB, \
-         or its program in TENANTSDB_TEST_SECANTUSD"
+        "these tests need SecantusDB; run: scripts/install.sh test, or \
+         python3 -m venv .venv && .venv/bin/pip install SecantusDB; or say where its program is in \
+         TENANTSDB_TEST_SECANTUSD"
     );
     program
 }
