@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,6 +81,15 @@ impl Mongo {
 
     pub(super) fn addr(&self) -> &str {
         &self.inner.login.addr
+    }
+
+    /// Whether what is sent to the server can be read on its way.
+    pub(super) fn is_exposed(&self) -> bool {
+        let login = &self.inner.login;
+        let host = login.host_port().map_or("", |(host, _)| host);
+        let address = host.parse::<IpAddr>();
+        let here = host == "localhost" || address.is_ok_and(|address| address.is_loopback());
+        login.tls == ServerTls::Disable && !here
     }
 
     /// Runs a command in a database and gives its answer.

@@ -23,6 +23,11 @@ impl Mongo {
         check_writable(&hello)?;
         self.check_closed().await?;
         self.check_rights().await?;
+        if self.is_exposed() {
+            // They are told as they are: the server takes no verifier.
+            let addr = self.addr();
+            tracing::warn!(addr, "passwords of logins go to this server without TLS");
+        }
         Ok(Facts {
             version,
             mark: None,

@@ -18,7 +18,9 @@ use crate::provision::Error;
 
 /// What a tenant's login may do with all collections of its database: what the built-in role
 /// `readWrite` lets do, but for what makes, changes and drops collections and indexes
-/// (<https://www.mongodb.com/docs/manual/reference/built-in-roles/>).
+/// (<https://www.mongodb.com/docs/manual/reference/built-in-roles/>). Who may insert may also run
+/// `create` for a collection that is no view and not capped: the server makes it for an insert too.
+/// The proxy refuses that one.
 const DATA: &[&str] = &[
     "find",
     "insert",

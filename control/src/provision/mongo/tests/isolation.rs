@@ -25,7 +25,7 @@ async fn a_tenant_reaches_its_own_database_and_no_structure_of_it() {
     docs.delete_one(doc! {"n": 2}).await.unwrap();
     own.list_collection_names().await.unwrap();
     for command in [
-        doc! {"create": "x"},
+        doc! {"create": "x", "viewOn": "docs", "pipeline": []},
         doc! {"drop": "docs"},
         doc! {"createIndexes": "docs", "indexes": [{"key": {"a": 1}, "name": "a_1"}]},
         doc! {"dropIndexes": "docs", "index": "*"},
@@ -71,7 +71,8 @@ async fn a_tenant_that_may_change_its_schema_reaches_no_other_either() {
     // Taken back.
     blueprint.tenant("a", 0, false).await.unwrap();
     let own = blueprint.server.login("d__a", PASSWORD);
-    assert_eq!(refused(&own, doc! {"create": "x"}).await, NO);
+    let index = doc! {"createIndexes": "x", "indexes": [{"key": {"a": 1}, "name": "a_1"}]};
+    assert_eq!(refused(&own, index).await, NO);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
