@@ -57,7 +57,7 @@ fn check(request: &Request<'_>, reply: Reply<'_>) {
         sessions.reply(&asked, &reply);
         assert_eq!(exchange.reply(&reply, true), Ok(None));
         assert_eq!(exchange.reply(&reply, false), Ok(Some(asked.clone())));
-        exchange.pin(true, |lsid, number| sessions.is_open(lsid, number));
+        let _ = exchange.pin(true, |lsid, number| sessions.is_open(lsid, number));
     }
     // What is left can be read, and goes on.
     for command in sessions.leavings() {
