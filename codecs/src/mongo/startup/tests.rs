@@ -382,6 +382,7 @@ proptest! {
             min_wire_version: versions.0,
             max_wire_version: versions.1,
             session_timeout_minutes,
+            connection_id,
             ..ServerHello::default()
         };
         prop_assert_eq!(ServerHello::read(whole(&bytes)), Ok(expected));
