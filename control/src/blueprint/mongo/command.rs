@@ -55,6 +55,11 @@ pub(crate) struct Command {
     document: Document,
 }
 
+/// Whether a blueprint consists of such commands.
+pub(crate) fn is_structural(name: &str) -> bool {
+    STRUCTURAL.contains(&name)
+}
+
 // === impl Command ===
 
 impl Command {
@@ -72,7 +77,7 @@ impl Command {
             return Err("this is no command about a collection".to_owned());
         };
         let name = name.clone();
-        if !STRUCTURAL.contains(&name.as_str()) {
+        if !is_structural(&name) {
             return Err(format!("{name} is no command that changes a schema"));
         }
         let target = target.clone();

@@ -1,6 +1,6 @@
-//! Commands as text: canonical Extended JSON, as proxies write it ([`tenantsdb_codecs::mongo::json`]),
-//! with the order of fields kept: of a command the first is its name, of an index the order is what
-//! it is.
+//! Commands as text: canonical Extended JSON, as proxies write it
+//! ([`tenantsdb_codecs::mongo::json`]), with the order of fields kept: of a command the first is
+//! its name, of an index the order is what it is.
 
 use mongodb::bson::{Document, serialize_to_vec};
 use tenantsdb_codecs::mongo::{bson, json};

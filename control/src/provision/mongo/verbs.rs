@@ -4,6 +4,7 @@ use mongodb::bson::doc;
 use tenantsdb_codecs::secret::Secret;
 
 use super::Mongo;
+use crate::blueprint::mongo::command::is_structural;
 use crate::provision::{Error, Provisioner, Server, only};
 
 impl Provisioner {
@@ -48,7 +49,12 @@ impl Mongo {
         let answer = self.run("admin", asked).await?;
         let running = answer.get_array("inprog").cloned().unwrap_or_default();
         let ids = running.iter().filter_map(|operation| {
-            let id = operation.as_document()?.get("connectionId")?;
+            let operation = operation.as_document()?;
+            // Some servers list what a connection ran last, whether or not it still does.
+            let command = operation.get_document("command").ok()?;
+            let (name, _) = command.iter().next()?;
+            is_structural(name).then_some(())?;
+            let id = operation.get("connectionId")?;
             id.as_i64().or_else(|| id.as_i32().map(i64::from))
         });
         Ok(ids.filter(|id| threads.contains(id)).collect())
