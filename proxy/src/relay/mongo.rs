@@ -105,12 +105,12 @@ where
     Ok(id)
 }
 
-/// Passes on the reply to the request of this number, as one to the client's. Not cancel safe.
+/// Passes on the reply to one of these requests, by our number and the client's. Not cancel safe.
 pub(crate) async fn reply<C, S>(
     client: &mut Stream<C>,
     server: &mut Connection<S>,
     inbox: &mut Inbox,
-    (id, client_id): (i32, i32),
+    numbers: &[(i32, i32)],
     moved: &mut Moved,
 ) -> Result<Replied, Broken>
 where
@@ -131,9 +131,11 @@ where
             .await
             .map_err(|error| failed(error.into()))?;
     };
-    if head.header.response_to != id {
-        return Err(failed(ServerError::Stray(head.header.response_to)));
-    }
+    let to = head.header.response_to;
+    let known = numbers.iter().find(|(asked, _)| *asked == to);
+    let Some((_, client_id)) = known.copied() else {
+        return Err(failed(ServerError::Stray(to)));
+    };
     let mut unread = std::mem::take(inbox).into_unread();
     let mut passing = Passing::start(&mut unread, head, head.header.request_id, client_id);
     let broken = |error: ProtocolError, begun| Broken::Server {

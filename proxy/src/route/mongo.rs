@@ -14,33 +14,56 @@ const NOTHING_KNOWN: Mongo = Mongo {
     session_timeout_minutes: Some(30),
 };
 
+const NOTHING_KNOWN_VERSION: &str = "6.0.0";
+
 /// What the servers have in common.
 #[derive(Debug, Default)]
-pub(crate) struct Offered(ArcSwapOption<Mongo>);
+pub(crate) struct Offered {
+    common: ArcSwapOption<Mongo>,
+    /// Version of the server with the lowest wire version.
+    version: ArcSwapOption<String>,
+}
 
 // === impl Offered ===
 
 impl Offered {
     /// Takes note of a server. Called by whoever changes the table.
-    pub(super) fn note(&self, server: Mongo) {
-        let known = self.0.load();
+    pub(super) fn note(&self, server: Mongo, version: &str) {
+        let known = self.common.load();
+        let lower = known
+            .as_deref()
+            .is_none_or(|known| server.max_wire_version < known.max_wire_version);
+        if lower {
+            self.version.store(Some(Arc::new(version.to_owned())));
+        }
         let common = match known.as_deref() {
             Some(known) => common(*known, server),
             None => server,
         };
         if known.as_deref() != Some(&common) {
-            self.0.store(Some(Arc::new(common)));
+            self.common.store(Some(Arc::new(common)));
         }
     }
 
     /// Forgets all, for a table that is replaced.
     pub(super) fn clear(&self) {
-        self.0.store(None);
+        self.common.store(None);
+        self.version.store(None);
+    }
+
+    /// The lowest version.
+    pub(super) fn version(&self) -> Arc<String> {
+        let known = self.version.load_full();
+        known.unwrap_or_else(|| Arc::new(NOTHING_KNOWN_VERSION.to_owned()))
     }
 
     /// What they have in common.
     pub(super) fn offered(&self) -> Mongo {
-        self.0.load().as_deref().copied().unwrap_or(NOTHING_KNOWN)
+        self.common
+            .load()
+            .as_deref()
+            .copied()
+            .unwrap_or(NOTHING_KNOWN)
     }
 }
 
@@ -81,14 +104,16 @@ mod tests {
             topology: Topology::ReplicaSet,
             session_timeout_minutes: Some(30),
         };
-        offered.note(new);
+        offered.note(new, "8.0.4");
         assert_eq!(offered.offered(), new);
-        offered.note(Mongo {
+        let old = Mongo {
             min_wire_version: 0,
             max_wire_version: 21,
             topology: Topology::Standalone,
             session_timeout_minutes: None,
-        });
+        };
+        offered.note(old, "7.0.14");
+        assert_eq!(*offered.version(), "7.0.14");
         let both = Mongo {
             min_wire_version: 6,
             max_wire_version: 21,

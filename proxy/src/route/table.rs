@@ -160,6 +160,12 @@ impl Routes {
         self.mongo.offered()
     }
 
+    /// The lowest version among the MongoDB servers.
+    #[must_use]
+    pub fn mongo_version(&self) -> Arc<String> {
+        self.mongo.version()
+    }
+
     /// Takes in a new or changed route.
     pub fn put(&self, route: Arc<Route>) {
         let _writer = self.write();
@@ -227,7 +233,8 @@ impl Routes {
                 .note(route.server.version.as_deref().unwrap_or_default());
         }
         if let Some(mongo) = route.server.mongo {
-            self.mongo.note(mongo);
+            let version = route.server.version.as_deref().unwrap_or_default();
+            self.mongo.note(mongo, version);
         }
     }
 

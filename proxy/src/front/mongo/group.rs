@@ -7,14 +7,20 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tenantsdb_codecs::mongo::pipeline::Sessions;
+use tokio::time::Duration;
 use tracing::debug;
 
 use super::login::Proved;
 use super::{opener, release};
 use crate::core::Core;
+
+/// How long an application may be without a connection before what it has open is given up: a
+/// driver that lost all of them connects again, and goes on with the same sessions.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// The clients of this process, by what they share.
 #[derive(Debug, Default)]
@@ -72,66 +78,89 @@ impl Member {
         lock(&self.open)
     }
 
-    /// Counts the connection out; commands that make the server forget what is left, if it was the
-    /// last one.
-    fn leave(&mut self) -> Vec<Vec<u8>> {
+    /// Counts the connection out. Whether it was the last one.
+    fn leave(&mut self) -> bool {
         if std::mem::replace(&mut self.left, true) {
-            return Vec::new();
+            return false;
         }
         let mut groups = lock(&self.groups.0);
         let Some(group) = groups.get_mut(&self.key) else {
-            return Vec::new();
+            return false;
         };
         group.members = group.members.saturating_sub(1);
         if group.members > 0 {
-            return Vec::new();
+            return false;
+        }
+        if lock(&self.open).is_empty() {
+            groups.remove(&self.key);
+            return false;
+        }
+        true
+    }
+
+    /// Commands that make the server forget what is left, unless somebody has come again.
+    fn leavings(&self) -> Vec<Vec<u8>> {
+        let mut groups = lock(&self.groups.0);
+        match groups.get(&self.key) {
+            // Its place in the table may be another's already.
+            Some(group) if group.members == 0 && Arc::ptr_eq(&group.open, &self.open) => {}
+            _ => return Vec::new(),
         }
         groups.remove(&self.key);
         drop(groups);
-        let open = lock(&self.open);
-        if open.is_empty() {
-            Vec::new()
-        } else {
-            open.leavings()
-        }
+        lock(&self.open).leavings()
     }
 
-    /// Counts the connection out, and tells the server what nobody can use any more. What it cannot
-    /// be told now it finds out by its own timeouts.
-    pub(crate) async fn farewell(mut self, core: &Core, proved: &Proved) {
-        let commands = self.leave();
-        if commands.is_empty() || core.context.drain.is_draining() {
+    /// Counts the connection out, and if nobody comes again soon tells the server what nobody can
+    /// use any more. What it cannot be told then it finds out by its own timeouts.
+    pub(crate) fn farewell(mut self, core: &Rc<Core>, proved: &Proved) {
+        if !self.leave() {
             return;
         }
-        debug!(
-            commands = commands.len(),
-            "telling the server what was left"
-        );
-        let mut pooled = match opener::take(core, proved).await {
-            Ok(pooled) => pooled,
-            Err(error) => {
-                debug!(%error, "no server connection for it");
+        let (core, proved) = (Rc::clone(core), proved.clone());
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(GRACE).await;
+            let commands = self.leavings();
+            if commands.is_empty() || core.context.drain.is_draining() {
                 return;
             }
-        };
-        let told = async {
-            for command in &commands {
-                // What the server has forgotten already is an error, and none of ours.
-                pooled.connection.ask(command).await?;
-            }
-            Ok::<_, crate::back::mongo::Error>(())
-        };
-        match tokio::time::timeout(core.context.config.checkout_timeout, told).await {
-            Ok(Ok(())) => release::release(core, pooled, false).await,
-            Ok(Err(error)) => debug!(%error, "server connection closed"),
-            Err(_) => debug!("server does not answer; connection closed"),
+            debug!(
+                commands = commands.len(),
+                "telling the server what was left"
+            );
+            tell(&core, &proved, &commands).await;
+        });
+    }
+}
+
+async fn tell(core: &Core, proved: &Proved, commands: &[Vec<u8>]) {
+    let mut pooled = match opener::take(core, proved).await {
+        Ok(pooled) => pooled,
+        Err(error) => {
+            debug!(%error, "no server connection for it");
+            return;
         }
+    };
+    let told = async {
+        for command in commands {
+            // What the server has forgotten already is an error, and none of ours.
+            pooled.connection.ask(command).await?;
+        }
+        Ok::<_, crate::back::mongo::Error>(())
+    };
+    match tokio::time::timeout(core.context.config.checkout_timeout, told).await {
+        Ok(Ok(())) => release::release(core, pooled, false).await,
+        Ok(Err(error)) => debug!(%error, "server connection closed"),
+        Err(_) => debug!("server does not answer; connection closed"),
     }
 }
 
 impl Drop for Member {
+    /// Of one that did not say farewell nothing is told.
     fn drop(&mut self) {
-        let _ = self.leave();
+        if self.leave() {
+            lock(&self.groups.0).remove(&self.key);
+        }
     }
 }
 

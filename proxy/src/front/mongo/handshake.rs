@@ -310,15 +310,19 @@ fn mechanism_refused(mechanism: &str) -> Vec<u8> {
 
 /// What mongosh and monitors look at: the version that all servers have at least.
 pub(super) fn build_info(context: &Context) -> Vec<u8> {
-    let version = version_of(context.routes.mongo().max_wire_version);
+    let version = context.routes.mongo_version();
+    let mut parts = version
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|digits| digits.parse().unwrap_or(0));
+    let parts: [i32; 3] = std::array::from_fn(|_| parts.next().unwrap_or(0));
     let mut reply = Writer::new();
     reply
-        .str("version", &format!("{}.{}.0", version.0, version.1))
+        .str("version", &version)
         .str("gitVersion", "tenantsdb")
         .array("modules", |_| {})
         .str("sysInfo", "deprecated")
         .array("versionArray", |array| {
-            for part in [version.0, version.1, 0, 0] {
+            for part in parts.into_iter().chain([0]) {
                 array.i32(part);
             }
         })
@@ -327,19 +331,4 @@ pub(super) fn build_info(context: &Context) -> Vec<u8> {
         .i32("maxBsonObjectSize", 16 * 1024 * 1024)
         .f64("ok", 1.0);
     reply.finish()
-}
-
-/// The release that a wire version came with
-/// (`src/mongo/db/wire_version.h`).
-const fn version_of(wire: i32) -> (i32, i32) {
-    match wire {
-        ..=8 => (4, 2),
-        9 => (4, 4),
-        10..=13 => (5, 0),
-        14..=17 => (6, 0),
-        18..=21 => (7, 0),
-        22..=25 => (8, 0),
-        26 => (8, 1),
-        _ => (8, 2),
-    }
 }

@@ -62,7 +62,7 @@ enum End {
 
 /// A session that goes on.
 struct Live<'a> {
-    core: &'a Core,
+    core: &'a Rc<Core>,
     client: Client<TcpStream>,
     proved: Proved,
     /// There while a request is under way; in session mode from the first on.
@@ -300,9 +300,11 @@ impl Live<'_> {
             return Ok(());
         }
         let mut inbox = Inbox::default();
-        let mut numbers = (id, head.header.request_id);
+        // Each reply of an exhaust cursor is to the one before it, or to the request.
+        let asked = (id, head.header.request_id);
+        let mut numbers = [asked, asked];
         loop {
-            let replied = relay::reply(&mut client.stream, server, &mut inbox, numbers, moved);
+            let replied = relay::reply(&mut client.stream, server, &mut inbox, &numbers, moved);
             let replied = replied.await?;
             if let Some(outline) = replied.outline() {
                 let books = (&mut self.exchange, &self.member);
@@ -311,8 +313,7 @@ impl Live<'_> {
             if !replied.more_to_come {
                 break;
             }
-            // Each reply of an exhaust cursor is to the one before it.
-            numbers = (replied.request_id, replied.request_id);
+            numbers = [asked, (replied.request_id, replied.request_id)];
         }
         client.unanswered();
         self.unconfirmed = false;
@@ -424,7 +425,7 @@ impl Live<'_> {
         if !out.is_empty() {
             close_with(stream, &out).await;
         }
-        self.member.farewell(self.core, &self.proved).await;
+        self.member.farewell(self.core, &self.proved);
     }
 }
 
