@@ -110,8 +110,8 @@ impl Recorder {
     }
 
     /// Looks at a command that is about to be forwarded on this server connection; `pid` is what
-    /// the server calls that. `facts` are those of its body, `sequences` all that its message has if it does not
-    /// stream.
+    /// the server calls that. `facts` are those of the command's body, `sequences` all that its
+    /// message has if it does not stream.
     ///
     /// Not cancel safe: the server connection may be in the middle of a listing.
     ///
