@@ -8,6 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use tenantsdb_codecs::mongo::Error;
 use tenantsdb_codecs::mongo::auth::{SaslContinue, SaslReply, SaslStart};
 use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, Document, Outline, Value, Writer, validate};
+use tenantsdb_codecs::mongo::json;
 use tenantsdb_codecs::mongo::report::Report;
 use tenantsdb_codecs::mongo::startup::{Hello, ServerHello};
 use tenantsdb_fuzz::cuts;
@@ -91,6 +92,7 @@ fn commands(document: Document<'_>) {
         let (name, _) = document.first().expect("it was read").expect("a name");
         assert!(Hello::is(name) && hello.legacy == (name != "hello"));
     }
+    let _ = json::text(document);
     let _ = ServerHello::read(document);
     let _ = Report::read(document);
 }
