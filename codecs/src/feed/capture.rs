@@ -5,10 +5,10 @@
 //! idle and was not plain reading and writing, and holds the client's ReadyForQuery until control
 //! has answered.
 //!
-//! MySQL and MongoDB have no such ledger. A proxy writes one [`Capture`] for each command that may change the
-//! schema into its journal before it forwards the command, and holds the end of the reply until
-//! control has answered or the journal has what became of it. What took effect is for control to
-//! find by comparing the workspace's schema with the one before.
+//! MySQL and MongoDB have no such ledger. A proxy writes one [`Capture`] for each command that may
+//! change the schema into its journal before it forwards the command, and holds the end of the
+//! reply until control has answered or the journal has what became of it. What took effect is for
+//! control to find by comparing the workspace's schema with the one before.
 
 //! A statement of MongoDB is a command as canonical Extended JSON (version 2), without the fields
 //! that say how it is run (`lsid`, `writeConcern`, `$db` and the like). A transaction is one
