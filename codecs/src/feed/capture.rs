@@ -9,7 +9,7 @@
 //! change the schema into its journal before it forwards the command, and holds the end of the
 //! reply until control has answered or the journal has what became of it. What took effect is for
 //! control to find by comparing the workspace's schema with the one before.
-
+//!
 //! A statement of MongoDB is a command as canonical Extended JSON (version 2), without the fields
 //! that say how it is run (`lsid`, `writeConcern`, `$db` and the like). A transaction is one
 //! capture, when it is committed. Context it has none.
