@@ -1,7 +1,7 @@
 //! Walking the headers of results: what relaying costs for each message that passes. With MySQL
 //! that is the walk and the books of the reply, since no header says what a message is; with Redis
-//! it is the scan of requests, and the rewriting of replies; with MongoDB new numbers in the header,
-//! the layout of sections, the checksum, and the outline of a reply.
+//! it is the scan of requests, and the rewriting of replies; with MongoDB new numbers in the
+//! header, the layout of sections, the checksum, and the outline of a reply.
 
 use std::hint::black_box;
 

@@ -2,8 +2,8 @@
 //!
 //! They belong to no connection, and a driver has many. So they are kept for all connections of one
 //! user from one address together, and the server is told to forget them when the last of these is
-//! gone: then the application is, or what it had open is of no use to it. What a driver that ends in
-//! an orderly way closes itself is not kept any more by then.
+//! gone: then the application is, or what it had open is of no use to it. What a driver that ends
+//! in an orderly way closes itself is not kept any more by then.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

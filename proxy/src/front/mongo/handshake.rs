@@ -288,8 +288,8 @@ impl<'a> Handshake<'a> {
     }
 }
 
-pub(super) const OLD_COMMAND: &str = "Unsupported OP_QUERY command. The client driver may require an \
-     upgrade: only hello and isMaster are taken so";
+pub(super) const OLD_COMMAND: &str = "Unsupported OP_QUERY command. The client driver may \
+     require an upgrade: only hello and isMaster are taken so";
 
 fn is_hello(command: Document<'_>) -> Result<bool, ProtocolError> {
     Ok(command.first()?.is_some_and(|(name, _)| Hello::is(name)))

@@ -1,5 +1,6 @@
 //! A session: request by request, each with a reply before the next is looked at.
 
+mod next;
 mod recorded;
 
 use std::rc::Rc;
@@ -11,25 +12,22 @@ use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::bson::Document;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::command::Kept;
-use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
-use tenantsdb_codecs::mongo::op_msg::{Flags, Head, Opening};
+use tenantsdb_codecs::mongo::op_msg::Head;
 use tenantsdb_codecs::mongo::pipeline::{Asked, Exchange, Pin, Reply};
 use tenantsdb_codecs::mongo::report::{
     RETRYABLE_WRITE, TRANSIENT_TRANSACTION, UNKNOWN_COMMIT, report,
 };
-use tenantsdb_codecs::mongo::startup::{Hello, Query};
-use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
 use super::client::Client;
-use super::gate::{self, Decision, Forward};
+use super::gate::{Decision, Forward};
 use super::group::Member;
 use super::login::Proved;
 use super::refuse::{self, Refusal};
 use super::workspace::{Author, Recorder};
-use super::{Opened, handshake, offer, opener, release};
+use super::{Opened, opener, release};
 use crate::back::mongo::Connection;
 use crate::core::Core;
 use crate::fault::{Fault, FaultKind};
@@ -42,8 +40,6 @@ use crate::session::Session;
 
 /// How long the rest of a message may take once it has begun to come.
 const STALLED_MAX: std::time::Duration = std::time::Duration::from_secs(60);
-/// Read at a time of what is passed over, in bytes.
-const CHUNK_BYTES: usize = 16 * 1024;
 
 /// How a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -133,95 +129,6 @@ impl Live<'_> {
                 Decision::Forward(forward) => self.forward(head, *forward).await?,
             }
         }
-    }
-
-    /// Waits for the opening of the next request, and decides.
-    async fn next(&mut self) -> Result<(Head, Decision), End> {
-        let context = &self.core.context;
-        tokio::select! {
-            biased;
-            () = context.drain.draining() => return Err(End::Drained),
-            begun = self.client.begin() => match begun {
-                Err(Refusal::Gone(None)) => return Err(End::Goodbye),
-                begun => begun.map_err(End::Client)?,
-            },
-        }
-        let read = timeout(STALLED_MAX, self.opening()).await;
-        read.unwrap_or(Err(End::Client(Refusal::TooSlow)))
-    }
-
-    async fn opening(&mut self) -> Result<(Head, Decision), End> {
-        loop {
-            let unread = self.client.inbox.unread();
-            let header = Header::read(unread, MESSAGE_BYTES_MAX).map_err(protocol)?;
-            let there = unread.len();
-            if let Some(header) = header {
-                self.client.asked(header, false);
-                match header.opcode {
-                    Opcode::Msg => {}
-                    Opcode::Query if there >= header.length => return self.query(header),
-                    // It waits below for the rest.
-                    Opcode::Query if header.length <= handshake::MESSAGE_BYTES_MAX => {
-                        self.fill().await?;
-                        continue;
-                    }
-                    Opcode::Compressed => return Err(End::Client(Refusal::Compressed)),
-                    _ => return Err(protocol(ProtocolError::Unsupported("opcode"))),
-                }
-            }
-            let unread = self.client.inbox.unread();
-            if let Some(opening) = Opening::read(unread, MESSAGE_BYTES_MAX).map_err(protocol)? {
-                let head = Head::from(&opening);
-                let (context, route) = (&self.core.context, &self.proved.route);
-                let decided = gate::decide(context, route, &self.client, &opening);
-                let decision = decided.map_err(protocol)?;
-                self.client.asked(head.header, head.flags.checksum_present);
-                return Ok((head, decision));
-            }
-            self.fill().await?;
-        }
-    }
-
-    async fn fill(&mut self) -> Result<(), End> {
-        let filled = self.client.inbox.fill(&mut self.client.stream).await;
-        filled.map_err(|error| End::Client(error.into()))
-    }
-
-    /// A whole OP_QUERY. Nothing but a hello comes so, of old drivers that watch by a connection
-    /// that is logged in.
-    fn query(&self, header: Header) -> Result<(Head, Decision), End> {
-        let message = self.client.inbox.unread().get(..header.length);
-        let query = Query::read(message.unwrap_or_default()).map_err(protocol)?;
-        let command = query.command().map_err(protocol)?;
-        let document = match command.map(|(_, command)| Hello::read(command)) {
-            Some(Ok(hello)) => offer::reply(&self.core.context, &hello, self.client.id).write(),
-            _ => report(Code::UnsupportedOpQueryCommand, handshake::OLD_COMMAND, &[]),
-        };
-        let head = Head {
-            header,
-            flags: Flags::NONE,
-            bytes: 0,
-        };
-        Ok((head, Decision::Answer(document)))
-    }
-
-    /// Takes a message that is not passed on, without holding it.
-    async fn pass_over(&mut self, bytes: usize) -> Result<(), End> {
-        let there = self.client.inbox.unread().len().min(bytes);
-        self.client.inbox.take(there);
-        let mut left = bytes - there;
-        let mut chunk = Vec::new();
-        while left > 0 {
-            chunk.resize(left.min(CHUNK_BYTES), 0);
-            let read = timeout(STALLED_MAX, self.client.stream.read(&mut chunk)).await;
-            match read {
-                Ok(Ok(0)) => return Err(End::Client(Refusal::Gone(None))),
-                Ok(Ok(read)) => left -= read,
-                Ok(Err(error)) => return Err(End::Client(error.into())),
-                Err(_) => return Err(End::Client(Refusal::TooSlow)),
-            }
-        }
-        Ok(())
     }
 
     /// Passes a request on, and its reply back.
