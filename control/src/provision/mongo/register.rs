@@ -1,5 +1,6 @@
 //! May this server be used?
 
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use tenantsdb_codecs::feed::route::{Mongo as Hello, Topology};
 
@@ -9,8 +10,9 @@ use crate::provision::{Error, Facts};
 
 /// OP_MSG alone, `hello`, `dropIndexes` while an index is built, and cursors that are all there.
 const VERSION_MIN: u32 = 6;
-/// A database in which it is tried whether the administrator can do what is to be done.
-const TRIAL: &str = "tenantsdb_trial";
+/// Databases in which it is tried whether the administrator can do what is to be done: one for each
+/// trial, since two controls may try at once.
+const TRIAL: &str = "tenantsdb_trial_";
 /// Unauthorized, CommandNotFound of servers that hide what one may not do, AuthenticationFailed.
 const NOT_ALLOWED: &[i32] = &[13, 18];
 
@@ -53,14 +55,15 @@ impl Mongo {
 
     /// Whether the administrator may do what is to be done later.
     async fn check_rights(&self) -> Result<(), Fault> {
+        let trial = format!("{TRIAL}{}", ObjectId::new().to_hex());
         let tried = async {
-            self.role_ensure(TRIAL, users::Rights::Data).await?;
-            self.run(TRIAL, doc! {"create": "trial"}).await?;
-            self.run_unless(TRIAL, doc! {"killAllSessions": []}, &[59])
+            self.role_ensure(&trial, users::Rights::Data).await?;
+            self.run(&trial, doc! {"create": "trial"}).await?;
+            self.run_unless(&trial, doc! {"killAllSessions": []}, &[59])
                 .await
         };
         let tried = tried.await;
-        let cleared = self.database_clear(TRIAL).await;
+        let cleared = self.database_clear(&trial).await;
         match tried.and(cleared) {
             Err(fault) if NOT_ALLOWED.contains(&fault.code) => Err(refused(format!(
                 "the administrator lacks rights ({}): it needs the role root",
