@@ -15,6 +15,7 @@ mod dump;
 mod errors;
 mod health;
 mod isolation;
+mod mongo;
 mod mysql;
 mod outage;
 mod pool;

@@ -134,7 +134,8 @@ impl Database {
             address,
             name,
         } = self;
-        format!("mongodb://{user}:{password}@{address}/{name}?authSource={source}&{options}")
+        let and = if options.is_empty() { "" } else { "&" };
+        format!("mongodb://{user}:{password}@{address}/{name}?authSource={source}{and}{options}")
     }
 
     /// The driver with options as in a connection string, over TLS where an authority is given.
@@ -271,6 +272,20 @@ impl Database {
             Ok(_) => panic!("{} got in at {}", self.user, self.address),
             Err(failed) => failed,
         }
+    }
+
+    /// What the login, or the command behind it, is refused with.
+    ///
+    /// # Panics
+    ///
+    /// If both are fine.
+    #[must_use]
+    #[track_caller]
+    pub fn refused_or_fails(&self, command: &Document) -> Failed {
+        let mut command = command.clone();
+        command.insert("$db", &self.name);
+        let run = self.try_wire().and_then(|mut wire| wire.run(&command));
+        run.expect_err("this should have failed")
     }
 
     /// Connects in the clear and logs in, with every message in view.
