@@ -13,7 +13,7 @@ DOC_LINTS := -D warnings -A rustdoc::private_intra_doc_links
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-dev: ## run a whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, Redis, control, proxy
+dev: ## run a whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, MongoDB, Redis, control, proxy
 	@scripts/dev.sh
 
 build: ## build everything, tests and benches included

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, Redis, control and one proxy,
-# with all data below .dev/. Run it as `make dev`. A second run finds everything as it was left.
+# A whole TenantsDB on this machine until Ctrl-C: PostgreSQL, MariaDB, MongoDB, Redis, control and one
+# proxy, with all data below .dev/. Run it as `make dev`. A second run finds everything as it was left.
 #
 # Settings, all optional:
 #   TENANTSDB_DEV_POSTGRES_PORT=6432   where applications connect to (the proxy), for PostgreSQL
 #   TENANTSDB_DEV_MARIADB_PORT=6306    the same for MariaDB
 #   TENANTSDB_DEV_MYSQL=yes            a MySQL server too: this machine's, or one of Debian sid beside it
 #   TENANTSDB_DEV_MYSQL_PORT=6307      its port for applications
+#   TENANTSDB_DEV_MONGO_PORT=6017      the proxy's port for MongoDB; TENANTSDB_MONGO chooses the server
 #   TENANTSDB_DEV_REDIS_PORT=6380      the proxy's port for Redis
 #   TENANTSDB_DEV_CONTROL_PORT=6080    REST
 #   TENANTSDB_DEV_ADMIN_PORT=6090      the proxy's metrics and health
@@ -24,11 +25,13 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 . "$ROOT/scripts/postgres.sh"
 . "$ROOT/scripts/mysql.sh"
 . "$ROOT/scripts/redis.sh"
+. "$ROOT/scripts/mongo.sh"
 
 PROXY_PORT=${TENANTSDB_DEV_POSTGRES_PORT:-6432}
 MARIADB_PORT=${TENANTSDB_DEV_MARIADB_PORT:-6306}
 WITH_MYSQL=${TENANTSDB_DEV_MYSQL:-}
 MYSQL_PORT=${TENANTSDB_DEV_MYSQL_PORT:-6307}
+MONGO_PORT=${TENANTSDB_DEV_MONGO_PORT:-6017}
 REDIS_PORT=${TENANTSDB_DEV_REDIS_PORT:-6380}
 CONTROL_PORT=${TENANTSDB_DEV_CONTROL_PORT:-6080}
 ADMIN_PORT=${TENANTSDB_DEV_ADMIN_PORT:-6090}
@@ -91,7 +94,7 @@ stop_all() {
 # and its command line names that folder.
 stop_leftovers() {
   local name pid
-  for name in proxy control redis mysql mariadb postgres; do
+  for name in proxy control redis mongo mysql mariadb postgres; do
     pid=$(cat "$DEV/$name.pid" 2>/dev/null) || continue
     if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null |
       grep -qF -e "$DEV" -e "$POSTGRES_DATA" -e "$MARIADB_DATA"; then
@@ -339,6 +342,47 @@ redis_answers() {
     grep -qx PONG
 }
 
+# --- MongoDB -----------------------------------------------------------------------------------
+
+# mongo_start CLOSED: the words of scripts/mongo.sh, in the background.
+mongo_start() {
+  local words
+  mapfile -t words < <(mongo_command "$MONGO_KIND" "$DEV/mongo/data" "$(cat "$DEV/mongo.port")" "$1")
+  start mongo as_own_session "${words[@]}"
+}
+
+# Data of one server cannot be read by another, so the kind stands beside it.
+init_mongo() {
+  if [ -s "$DEV/mongo/made" ]; then
+    MONGO_KIND=$(cat "$DEV/mongo/made")
+    mongo_program "$MONGO_KIND" >/dev/null ||
+      die "the databases in $DEV/mongo are of $MONGO_KIND, which is gone; to start anew: rm -rf $DEV"
+    return 0
+  fi
+  say "making MongoDB's data in $DEV/mongo"
+  rm -rf "$DEV/mongo"
+  mkdir -p "$DEV/mongo/data"
+  mongo_start no
+  until_ready mongo mongo_admin create "$(cat "$DEV/mongo.port")" "$DEV/mongo.password"
+  local last=${CHILDREN[-1]}
+  unset 'CHILDREN[-1]'
+  stop mongo "${last##* }" TERM
+  echo "$MONGO_KIND" >"$DEV/mongo/made"
+}
+
+start_mongo() {
+  local port
+  prepare mongo
+  port=$(cat "$DEV/mongo.port")
+  # First of all: no administrator is made on a server of somebody else.
+  need_port "$port" 'MongoDB (its port was chosen at the first run and is known to control)' \
+    "rm -rf $DEV and start anew, or TENANTSDB_DEV_DIR"
+  init_mongo
+  mongo_start yes
+  MONGO_ADDRESS=127.0.0.1:$port
+  until_ready mongo mongo_admin check "$port" "$DEV/mongo.password"
+}
+
 # --- control and proxy -------------------------------------------------------------------------
 
 start_control() {
@@ -353,7 +397,7 @@ start_control() {
   start control as_own_session "$BIN/tenantsdb-control" run --data "$DEV/control" \
     --listen "127.0.0.1:$CONTROL_PORT" --postgres-address "127.0.0.1:$PROXY_PORT" \
     --mariadb-address "127.0.0.1:$MARIADB_PORT" --mysql-address "127.0.0.1:$MYSQL_PORT" \
-    --redis-address "127.0.0.1:$REDIS_PORT"
+    --redis-address "127.0.0.1:$REDIS_PORT" --mongo-address "127.0.0.1:$MONGO_PORT"
   until_ready control "$BIN/tenantsdb-control" health --listen "127.0.0.1:$CONTROL_PORT"
 }
 
@@ -364,7 +408,7 @@ start_proxy() {
   [ -z "$WITH_MYSQL" ] || door=(--mysql-listen "127.0.0.1:$MYSQL_PORT")
   start proxy as_own_session "$BIN/tenantsdb-proxy" run --data "$DEV/proxy" \
     --postgres-listen "127.0.0.1:$PROXY_PORT" --mariadb-listen "127.0.0.1:$MARIADB_PORT" \
-    "${door[@]}" --redis-listen "127.0.0.1:$REDIS_PORT" \
+    "${door[@]}" --redis-listen "127.0.0.1:$REDIS_PORT" --mongo-listen "127.0.0.1:$MONGO_PORT" \
     --admin-listen "127.0.0.1:$ADMIN_PORT" \
     --control-url "http://127.0.0.1:$CONTROL_PORT" \
     --proxy-token-file "$DEV/control/proxy-token" --proxy-id dev \
@@ -376,9 +420,10 @@ start_proxy() {
 write_env() {
   mkdir -p "$DEV/bin"
   ln -sf "$BIN/tdb" "$DEV/bin/tdb"
+  ! MONGOSH=$(mongo_shell) || ln -sf "$MONGOSH" "$DEV/bin/mongosh"
   cat >"$DEV/env.new" <<ENV
 # Written by make dev. Use it with:  . $DEV/env
-export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT TDB_MARIADB_ADDR=127.0.0.1:$MARIADB_PORT TDB_REDIS_ADDR=127.0.0.1:$REDIS_PORT
+export TDB_API_URL=http://127.0.0.1:$CONTROL_PORT TDB_API_KEY=$(cat "$DEV/control/api-key") TDB_POSTGRES_ADDR=127.0.0.1:$PROXY_PORT TDB_MARIADB_ADDR=127.0.0.1:$MARIADB_PORT TDB_REDIS_ADDR=127.0.0.1:$REDIS_PORT TDB_MONGO_ADDR=127.0.0.1:$MONGO_PORT
 export TDB_CONFIG='$DEV/tdb/config.json'
 export TENANTSDB_DEV_POSTGRES_DATA='$POSTGRES_DATA' TENANTSDB_DEV_MARIADB_DATA='$MARIADB_DATA'
 case ":\$PATH:" in *":$DEV/bin:"*) ;; *) export PATH="$DEV/bin:\$PATH" ;; esac
@@ -408,6 +453,7 @@ TenantsDB is running.
                  127.0.0.1:$MARIADB_PORT  (MariaDB)${WITH_MYSQL:+
                  127.0.0.1:$MYSQL_PORT  (MySQL)}
                  127.0.0.1:$REDIS_PORT  (Redis)
+                 127.0.0.1:$MONGO_PORT  (MongoDB)
                  TLS certificate authority: $DEV/certs/ca.crt
   REST           http://127.0.0.1:$CONTROL_PORT
   metrics        http://127.0.0.1:$ADMIN_PORT/metrics
@@ -415,6 +461,7 @@ TenantsDB is running.
                  $MARIADB_ADDRESS  (MariaDB; data: $MARIADB_DATA)${WITH_MYSQL:+
                  $MYSQL_ADDRESS  (MySQL; data: $DEV/mysql)}
                  $REDIS_ADDRESS  (Redis; data: $DEV/redis)
+                 $MONGO_ADDRESS  (MongoDB: $(mongo_name "$MONGO_KIND"); data: $DEV/mongo)
   API key        in $DEV/control/api-key
   logs           $DEV/log
 
@@ -439,6 +486,7 @@ fi
 [ -n "$(postgres_bin)" ] || die 'there is no PostgreSQL 15 or later; run: scripts/install.sh dev'
 [ -n "$(mariadb_program mariadbd)" ] || die 'there is no MariaDB; run: scripts/install.sh dev'
 redis_program redis-server >/dev/null || die 'there is no Redis 7; run: scripts/install.sh dev'
+MONGO_KIND=$(mongo_kind) || die 'there is no mongod, and no SecantusDB; run: scripts/install.sh dev'
 [ "$(id -u)" != 0 ] || id -u "$MARIADB_USER" >/dev/null 2>&1 ||
   die "there is no user $MARIADB_USER to run MariaDB; run: scripts/install.sh dev"
 [ "$(id -u)" != 0 ] && MARIADB_AS= || MARIADB_AS=$MARIADB_USER
@@ -467,6 +515,7 @@ if [ -n "$WITH_MYSQL" ]; then
   mapfile -t MYSQL <<<"$words"
 fi
 need_port "$REDIS_PORT" "the proxy's door for Redis" TENANTSDB_DEV_REDIS_PORT
+need_port "$MONGO_PORT" "the proxy's door for MongoDB" TENANTSDB_DEV_MONGO_PORT
 need_port "$CONTROL_PORT" 'control' TENANTSDB_DEV_CONTROL_PORT
 need_port "$ADMIN_PORT" "the proxy's admin interface" TENANTSDB_DEV_ADMIN_PORT
 
@@ -477,12 +526,14 @@ start_postgres
 start_mariadb
 [ -z "$WITH_MYSQL" ] || start_mysql
 start_redis
+start_mongo
 start_control
 write_env
 register_server postgres local PostgreSQL "$POSTGRES_ADDRESS" postgres
 register_server mariadb mariadb MySQL "$MARIADB_ADDRESS" admin
 [ -z "$WITH_MYSQL" ] || register_server mysql mysql MySQL "$MYSQL_ADDRESS" admin
 register_server redis redis Redis "$REDIS_ADDRESS" default
+register_server mongo mongo MongoDB "$MONGO_ADDRESS" admin
 start_proxy
 greet
 say ready

@@ -63,7 +63,8 @@ mongo_name() {
 
 # mongo_command KIND DATA PORT CLOSED: prints the command that starts a server on 127.0.0.1, one word
 # a line. CLOSED is yes once there is an administrator. Only secantusd-py has to be started without
-# authentication for that: the others let the first user be made from this machine.
+# authentication for that: the others let the first user be made from this machine. SecantusDB reads
+# settings from the home folder, of which there is none for it.
 mongo_command() {
   local kind=$1 data=$2 port=$3 closed=$4 program
   program=$(mongo_program "$kind") || return 1
@@ -73,12 +74,13 @@ mongo_command() {
         --unixSocketPrefix "$data"
       ;;
     secantusd-rs)
-      printf '%s\n' "$program" --host 127.0.0.1 --port "$port" --storage-path "$data" --auth
+      # A log file is allocated in full.
+      printf '%s\n' env HOME=/nonexistent "$program" --host 127.0.0.1 --port "$port" \
+        --storage-path "$data" --auth --cache-size 256M --log-file-max 16MB
       ;;
     secantusd-py)
-      # Nothing of the user's own settings.
       printf '%s\n' env HOME=/nonexistent "$program" --host 127.0.0.1 --port "$port" \
-        --storage-path "$data"
+        --storage-path "$data" --cache-size 256M
       [ "$closed" != yes ] || echo --auth
       ;;
   esac

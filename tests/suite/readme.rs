@@ -19,7 +19,7 @@ use tenantsdb_tests::{Run, paths, ports, wait};
 /// `make dev` in a folder of its own.
 struct Dev {
     folder: PathBuf,
-    ports: [u16; 5],
+    ports: [u16; 6],
     process: Option<Process>,
     /// The parts run in sessions of their own, out of reach of whoever kills `make`.
     _guard: Guard,
@@ -52,7 +52,8 @@ impl Dev {
             .env("TENANTSDB_DEV_CONTROL_PORT", self.ports[1].to_string())
             .env("TENANTSDB_DEV_ADMIN_PORT", self.ports[2].to_string())
             .env("TENANTSDB_DEV_MARIADB_PORT", self.ports[3].to_string())
-            .env("TENANTSDB_DEV_REDIS_PORT", self.ports[4].to_string());
+            .env("TENANTSDB_DEV_REDIS_PORT", self.ports[4].to_string())
+            .env("TENANTSDB_DEV_MONGO_PORT", self.ports[5].to_string());
         command
     }
 
@@ -92,13 +93,13 @@ impl Dev {
         Run::of(&mut command)
     }
 
-    /// Process ids of PostgreSQL, control, proxy, MariaDB and Redis.
+    /// Process ids of PostgreSQL, control, proxy, MariaDB, Redis and MongoDB.
     fn parts(&self) -> Vec<u32> {
         let id = |name: &str| {
             let file = self.state().join(format!("{name}.pid"));
             fs::read_to_string(file).unwrap().trim().parse().unwrap()
         };
-        ["postgres", "control", "proxy", "mariadb", "redis"]
+        ["postgres", "control", "proxy", "mariadb", "redis", "mongo"]
             .map(id)
             .to_vec()
     }
@@ -113,6 +114,7 @@ impl Drop for Dev {
             "proxy.pid",
             "control.pid",
             "redis.pid",
+            "mongo.pid",
             "mariadb.pid",
             "postgres.pid",
         ] {
@@ -233,7 +235,7 @@ fn the_walk_of_the_readme_works_as_printed() {
     assert_eq!(keys.out(), "acme:user:1\ndev:user:1\nglobex:user:1");
     let status = dev.bash(". .dev/env; tdb deployments list --json").out();
     let status: serde_json::Value = serde_json::from_str(&status).unwrap();
-    for n in 0..3 {
+    for n in 0..4 {
         assert_eq!(status["items"][n]["completed"], 2, "{status:#}");
     }
 }
@@ -270,6 +272,7 @@ fn make_dev_stops_all_it_started_and_finds_it_again() {
         "postgres.password",
         "mariadb.password",
         "redis.password",
+        "mongo.password",
     ] {
         let mode = fs::metadata(dev.state().join(secret))
             .unwrap()
