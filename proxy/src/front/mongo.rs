@@ -184,3 +184,6 @@ fn shut_out(route: &Route, shut: Shut) -> Refusal {
         Shut::Full => Refusal::DatabaseFull { database },
     }
 }
+
+#[cfg(test)]
+mod tests;
