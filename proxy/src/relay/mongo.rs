@@ -199,3 +199,6 @@ fn gone(error: io::Error) -> Broken {
         begun: false,
     }
 }
+
+#[cfg(test)]
+mod tests;
