@@ -1,6 +1,9 @@
 //! The diff is exactly what changed the workspace's structure, in the order in which it did;
 //! whatever is killed on the way.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use mongodb::bson::{Document, doc};
 use tenantsdb_tests::mongo::{Database, database};
 use tenantsdb_tests::{node, wait};
@@ -188,6 +191,8 @@ fn a_proxy_killed_at_any_moment_loses_nothing() {
     let mut told = vec!["_id_".to_owned()];
     for round in 0..6 {
         let workspace = blueprint.workspace.clone();
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&count);
         let client = std::thread::spawn(move || {
             let mut done = Vec::new();
             let Ok(mut wire) = workspace.try_wire() else {
@@ -201,10 +206,15 @@ fn a_proxy_killed_at_any_moment_loses_nothing() {
                     break;
                 }
                 done.push(format!("{field}_1"));
+                counted.fetch_add(1, Ordering::Relaxed);
             }
             done
         });
-        std::thread::sleep(std::time::Duration::from_millis(120 + 35 * round));
+        // Not before it has done something: a busy machine takes its time.
+        wait::until("the client to get under way", || {
+            (count.load(Ordering::Relaxed) > 0 || client.is_finished()).then_some(())
+        });
+        std::thread::sleep(std::time::Duration::from_millis(7 * round));
         blueprint.fleet.proxies[0].kill();
         told.extend(client.join().unwrap());
         blueprint.fleet.proxies[0].resume();
