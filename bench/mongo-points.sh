@@ -141,11 +141,11 @@ measure_all() {
 row() {
   local load=$1 way=$2 runs=$DIR/runs/$1 cpu='–'
   [ "$way" = direct ] || cpu=$(median "$runs.$way" 3 | awk '{ printf "%.1f", $1 }')
-  awk -v load="$load" -v way="$way" -v cpu="$cpu" \
+  awk -v what="$load" -v way="$way" -v cpu="$cpu" \
     -v rate="$(median "$runs.$way" 1)" -v direct="$(median "$runs.direct" 1)" \
     -v latency="$(median "$runs.$way" 2)" 'BEGIN {
       printf "| %s | %s | %.0f | %.2f | %.2f | %s |\n",
-        load, way, rate, rate / direct, latency, cpu }'
+        what, way, rate, rate / direct, latency, cpu }'
 }
 
 report() {

@@ -44,6 +44,8 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// How long a monitor may be silent. Drivers come every 10 s unless they are told otherwise
 /// (`heartbeatFrequencyMS`).
 const MONITOR_IDLE_MAX: Duration = Duration::from_secs(120);
+/// Logins of one connection that may come to nothing before it is closed. Drivers try once.
+const FAILURES_MAX: u32 = 5;
 /// A record of the TLS handshake (RFC 8446, section 5.1). As a message's length it would be beyond
 /// any bound, for the next two bytes are its third and fourth.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
@@ -62,6 +64,8 @@ pub(super) struct Handshake<'a> {
     context: &'a Context,
     place: Place,
     conversation: Option<Conversation>,
+    /// Logins that came to nothing.
+    failures: u32,
 }
 
 /// What a client is that has not logged in.
@@ -116,6 +120,7 @@ impl<'a> Handshake<'a> {
             context,
             place: Place::LogsIn(place, deadline),
             conversation: None,
+            failures: 0,
         }
     }
 
@@ -252,7 +257,7 @@ impl<'a> Handshake<'a> {
                 self.conversation = Some(conversation);
                 Turn::Reply(reply.write())
             }
-            Err(failure) => Turn::Reply(self.failed(&failure)),
+            Err(failure) => Turn::Reply(self.failed(&failure)?),
         })
     }
 
@@ -271,20 +276,24 @@ impl<'a> Handshake<'a> {
                 proved: *proved,
                 reply,
             })),
-            Err(failure) => Turn::Reply(self.failed(&failure)),
+            Err(failure) => Turn::Reply(self.failed(&failure)?),
         })
     }
 
-    /// As with mongod it may try again; its deadline goes on.
-    fn failed(&mut self, failure: &Failure) -> Vec<u8> {
+    /// As with mongod it may try again, but not for ever: a monitor has no deadline.
+    fn failed(&mut self, failure: &Failure) -> Result<Vec<u8>, Refusal> {
         self.conversation = None;
-        match failure {
+        self.failures += 1;
+        if self.failures >= FAILURES_MAX {
+            return Err(Refusal::Denied);
+        }
+        Ok(match failure {
             Failure::Scram(scram::Error::Proof) => {
                 refuse::note(self.context, &Refusal::Denied);
                 report(Code::AuthenticationFailed, refuse::DENIED, &[])
             }
             other => report(Code::ProtocolError, &other.to_string(), &[]),
-        }
+        })
     }
 }
 

@@ -31,8 +31,9 @@ async fn a_server_says_what_it_is_and_an_open_one_is_refused() {
     login.password = Secret::new("wrong".to_owned());
     let wrong = Provisioner::new(Engine::MongoDb, login).register().await;
     assert!(matches!(wrong, Err(Error::Server { .. })), "{wrong:?}");
-    let left = server.admin("admin").run_command(doc! {"listDatabases": 1});
-    let left = left.await.unwrap().to_string();
+    let admin = server.admin("admin");
+    let left = admin.run_command(doc! {"listDatabases": 1}).await;
+    let left = left.unwrap().to_string();
     assert!(!left.contains("tenantsdb_trial"), "{left}");
     drop(server);
     let open = Server::start_open();
