@@ -32,7 +32,7 @@ pub(crate) enum Broken {
     #[error("{0}")]
     Client(ProtocolError),
     /// The server went away, or its bytes are not the protocol. `begun`: the client has a part of
-    /// the reply.
+    /// the reply, or has not sent all of its request, so that it cannot be told.
     #[error("{error}")]
     Server { error: ServerError, begun: bool },
 }
@@ -82,8 +82,10 @@ where
     let behind = unread.get_mut(head.bytes..).unwrap_or_default();
     let bytes = passed.step(behind).map_err(Broken::Client)?;
     let (now, rest) = unread.split_at(unread.len().min(head.bytes + bytes));
-    send(&mut server.stream, now, moved).await?;
+    // What comes behind the request stays, whatever becomes of that.
     *inbox = Inbox::of(rest.to_vec());
+    let sent = send(&mut server.stream, now, moved).await;
+    sent.map_err(|error| gone(error, passed.left()))?;
     let mut chunk = Vec::new();
     while passed.left() > 0 {
         chunk.resize(CHUNK_BYTES.min(passed.left()), 0);
@@ -94,15 +96,32 @@ where
             return Err(Broken::ClientGone(None));
         }
         let bytes = passed.step(part).map_err(Broken::Client)?;
-        send(
-            &mut server.stream,
-            part.get(..bytes).unwrap_or_default(),
-            moved,
-        )
-        .await?;
+        let part = part.get(..bytes).unwrap_or_default();
+        let sent = send(&mut server.stream, part, moved).await;
+        sent.map_err(|error| gone(error, passed.left()))?;
     }
-    server.stream.flush().await.map_err(gone)?;
+    let flushed = server.stream.flush().await;
+    flushed.map_err(|error| gone(error, 0))?;
     Ok(id)
+}
+
+/// Waits until a reply has begun to come. Cancel safe.
+pub(crate) async fn come<S>(server: &mut Connection<S>, inbox: &mut Inbox) -> Result<Head, Broken>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let failed = |error: ServerError| Broken::Server {
+        error,
+        begun: false,
+    };
+    loop {
+        let head = Head::read(inbox.unread(), MESSAGE_BYTES_MAX);
+        if let Some(head) = head.map_err(|error| failed(error.into()))? {
+            return Ok(head);
+        }
+        let filled = inbox.fill::<ProtocolError>(&mut server.stream).await;
+        filled.map_err(|error| failed(error.into()))?;
+    }
 }
 
 /// Passes on the reply to one of these requests, by our number and the client's. Not cancel safe.
@@ -121,16 +140,7 @@ where
         error,
         begun: false,
     };
-    let head = loop {
-        let head = Head::read(inbox.unread(), MESSAGE_BYTES_MAX);
-        if let Some(head) = head.map_err(|error| failed(error.into()))? {
-            break head;
-        }
-        inbox
-            .fill::<ProtocolError>(&mut server.stream)
-            .await
-            .map_err(|error| failed(error.into()))?;
-    };
+    let head = come(server, inbox).await?;
     let to = head.header.response_to;
     let known = numbers.iter().find(|(asked, _)| *asked == to);
     let Some((_, client_id)) = known.copied() else {
@@ -174,11 +184,11 @@ where
     })
 }
 
-async fn send<S>(server: &mut Stream<S>, bytes: &[u8], moved: &mut Moved) -> Result<(), Broken>
+async fn send<S>(server: &mut Stream<S>, bytes: &[u8], moved: &mut Moved) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    server.write_all(bytes).await.map_err(gone)?;
+    server.write_all(bytes).await?;
     moved.to_server += bytes.len() as u64;
     Ok(())
 }
@@ -193,10 +203,12 @@ where
     Ok(())
 }
 
-fn gone(error: io::Error) -> Broken {
+/// The server went away while so many bytes of the request have not come: what comes then must not
+/// be taken for the next request.
+fn gone(error: io::Error, left: usize) -> Broken {
     Broken::Server {
         error: error.into(),
-        begun: false,
+        begun: left > 0,
     }
 }
 

@@ -211,6 +211,12 @@ impl Live<'_> {
         let asked = (id, head.header.request_id);
         let mut numbers = [asked, asked];
         loop {
+            // A client that leaves while the server works has that stopped: its connection goes.
+            tokio::select! {
+                biased;
+                came = relay::come(server, &mut inbox) => came.map(|_| ())?,
+                gone = gone(client.stream.transport()) => return Err(Broken::ClientGone(gone)),
+            }
             let replied = relay::reply(&mut client.stream, server, &mut inbox, &numbers, moved);
             let replied = replied.await?;
             if let Some(outline) = replied.outline() {
