@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mongodb::bson::{Document, doc};
-use tenantsdb_tests::mongo::{Database, database};
+use tenantsdb_tests::mongo::{Database, Kind, database};
 use tenantsdb_tests::{node, wait};
 
 use super::Blueprint;
@@ -69,7 +69,9 @@ fn commands_that_failed_and_documents_are_not_in_the_diff() {
             .code,
         48
     );
-    assert_ne!(dev.fails(doc! {"drop": "system.nothing"}).code, 0);
+    if blueprint.fleet.server.kind != Kind::SecantusPy {
+        assert_ne!(dev.fails(doc! {"drop": "system.nothing"}).code, 0);
+    }
     assert_eq!(
         dev.fails(doc! {"dropIndexes": "users", "index": "nothing"})
             .code,
@@ -95,9 +97,11 @@ fn collections_that_writes_make_are_in_the_diff() {
     dev.insert("by_insert", vec![doc! {"_id": 3}]);
     let upsert = doc! {"q": {"_id": 1}, "u": {"$set": {"a": 1}}, "upsert": true};
     dev.run(doc! {"update": "by_update", "updates": [upsert]});
-    // Nothing is found, and nothing is made.
-    let none = doc! {"q": {"_id": 1}, "u": {"$set": {"a": 1}}};
-    dev.run(doc! {"update": "not_made", "updates": [none]});
+    // Nothing is found, and nothing is made; but by one that makes collections sooner than mongod.
+    if blueprint.fleet.server.kind != Kind::SecantusPy {
+        let none = doc! {"q": {"_id": 1}, "u": {"$set": {"a": 1}}};
+        dev.run(doc! {"update": "not_made", "updates": [none]});
+    }
     dev.run(doc! {
         "findAndModify": "by_modify", "query": {"_id": 1}, "update": {"a": 1}, "upsert": true,
     });
