@@ -219,6 +219,17 @@ pub(super) fn unreachable(addr: &str, reason: &str) -> Error {
     }
 }
 
+impl Error {
+    /// Why a template cannot be built: the version behind the last one that went in.
+    pub(super) fn of_replay(failure: Failure) -> Self {
+        let ordinal = failure.to.map_or(0, |ordinal| ordinal.saturating_add(1));
+        Self::Replay {
+            ordinal,
+            failure: Box::new(failure),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,7 +15,7 @@ use super::database::{There, foreign};
 use super::marker::Written;
 use crate::blueprint::{Snapshot, Version};
 use crate::provision::marker::digest_of;
-use crate::provision::{Apply, Error, Failure, Found};
+use crate::provision::{Apply, Error, Found};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
 /// being made from it.
@@ -164,13 +164,7 @@ impl Mongo {
             online: false,
         };
         let replayed = self.apply_recording(apply, Some(found)).await;
-        replayed.map(|_| ()).map_err(|failure: Failure| {
-            let ordinal = failure.to.map_or(0, |ordinal| ordinal.saturating_add(1));
-            Error::Replay {
-                ordinal,
-                failure: Box::new(failure),
-            }
-        })
+        replayed.map(|_| ()).map_err(Error::of_replay)
     }
 
     /// The newest complete template before this version: its ordinal, its objects, and what its

@@ -15,7 +15,7 @@ use super::marker::{self, Marker};
 use super::quote::literal;
 use super::schema::Schema;
 use crate::blueprint::{Snapshot, Version};
-use crate::provision::{Apply, Error, Failure, Found};
+use crate::provision::{Apply, Error, Found};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
 /// being copied from it.
@@ -273,13 +273,7 @@ impl MySql {
             online: false,
         };
         let replayed = self.apply_recording(apply, Some(found)).await;
-        replayed.map(|_| ()).map_err(|failure: Failure| {
-            let ordinal = failure.to.map_or(0, |ordinal| ordinal.saturating_add(1));
-            Error::Replay {
-                ordinal,
-                failure: Box::new(failure),
-            }
-        })
+        replayed.map(|_| ()).map_err(Error::of_replay)
     }
 
     async fn complete(&self, template: &str, ordinal: u32) -> Result<(), Error> {

@@ -124,13 +124,9 @@ impl Postgres {
             })
             .await;
         if let Err(failure) = applied {
-            let ordinal = failure.to.map_or(0, |ordinal| ordinal.saturating_add(1));
             self.admin_once(async |admin| database::drop_database(admin, &building).await)
                 .await?;
-            return Err(Error::Replay {
-                ordinal,
-                failure: Box::new(failure),
-            });
+            return Err(Error::of_replay(failure));
         }
         let fingerprint = self.schema(&building).await?.fingerprint();
         let template = template_database(blueprint, ordinal);
