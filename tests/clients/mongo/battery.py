@@ -754,6 +754,11 @@ async def a_retried_write(d):
 # --- change streams ------------------------------------------------------------------------------
 
 
+def of(*ids):
+    """Changes of these documents only: SecantusDB may also give what was changed just before."""
+    return [{"$match": {"documentKey._id": {"$in": list(ids)}}}]
+
+
 async def changes(d, stream, count):
     """The next so many changes."""
     seen = [await d.next(stream) for _ in range(count)]
@@ -764,7 +769,7 @@ async def changes(d, stream, count):
 @call
 async def watch_a_collection(d):
     c = await d.fresh("watched", {"_id": 0})
-    stream = await d.got(c.watch(full_document="updateLookup", max_await_time_ms=200))
+    stream = await d.got(c.watch(of(1), full_document="updateLookup", max_await_time_ms=200))
     await d.got(c.insert_one({"_id": 1}))
     await d.got(c.update_one({"_id": 1}, {"$set": {"a": 1}}))
     await d.got(c.replace_one({"_id": 1}, {"b": 1}))
@@ -777,12 +782,12 @@ async def watch_a_collection(d):
 @call
 async def watch_and_resume(d):
     c = d.db.watched
-    stream = await d.got(c.watch(max_await_time_ms=200))
+    stream = await d.got(c.watch(of(*range(10, 15)), max_await_time_ms=200))
     await d.got(c.insert_many([{"_id": n} for n in range(10, 15)]))
     first = await changes(d, stream, 2)
     token = stream.resume_token
     await d.got(stream.close())
-    stream = await d.got(c.watch(resume_after=token, max_await_time_ms=200))
+    stream = await d.got(c.watch(of(*range(10, 15)), resume_after=token, max_await_time_ms=200))
     rest = await changes(d, stream, 3)
     await d.got(stream.close())
     return [first, rest]
@@ -790,7 +795,7 @@ async def watch_and_resume(d):
 
 @call
 async def watch_a_database(d):
-    stream = await d.got(d.db.watch([{"$match": {"operationType": "insert"}}], max_await_time_ms=200))
+    stream = await d.got(d.db.watch(of(20, 21), max_await_time_ms=200))
     await d.got(d.db.watched.insert_one({"_id": 20}))
     await d.got(d.db.watched_too.insert_one({"_id": 21}))
     seen = await changes(d, stream, 2)
@@ -800,7 +805,7 @@ async def watch_a_database(d):
 
 @call
 async def watch_without_a_change(d):
-    stream = await d.got(d.db.watched.watch(max_await_time_ms=100))
+    stream = await d.got(d.db.watched.watch(of(99), max_await_time_ms=100))
     seen = [await d.got(stream.try_next()) for _ in range(3)]
     await d.got(stream.close())
     return seen

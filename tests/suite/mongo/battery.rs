@@ -55,19 +55,25 @@ fn comparable(line: &Value) -> Value {
     line
 }
 
-#[track_caller]
-fn same(expected: &[Value], got: &[Value], what: &str) {
+/// What differs, in words.
+fn differences(expected: &[Value], got: &[Value], what: &str) -> Option<String> {
     let names = |lines: &[Value]| -> Vec<String> {
         lines.iter().map(|line| name_of(line).to_owned()).collect()
     };
-    assert_eq!(names(expected), names(got), "{what}");
+    if names(expected) != names(got) {
+        return Some(format!(
+            "{what}: {:?} and {:?}",
+            names(expected),
+            names(got)
+        ));
+    }
     let differ: Vec<String> = expected
         .iter()
         .zip(got)
         .filter(|(a, b)| comparable(a) != comparable(b))
         .map(|(a, b)| format!("at the server: {a}\nthrough the proxy: {b}"))
         .collect();
-    assert!(differ.is_empty(), "{what}:\n{}", differ.join("\n\n"));
+    (!differ.is_empty()).then(|| format!("{what}:\n{}", differ.join("\n\n")))
 }
 
 /// A user of its own with a database of its own, at the shared server.
@@ -95,7 +101,8 @@ const DIRECT: &[&str] = &["directConnection=true"];
 fn the_server_itself_knows_the_calls() {
     let sync = lines(&at_the_server(), "sync", DIRECT);
     let r#async = lines(&at_the_server(), "async", DIRECT);
-    same(&sync, &r#async, "synchronous and asynchronous");
+    let differ = differences(&sync, &r#async, "synchronous and asynchronous");
+    assert_eq!(differ.as_deref().unwrap_or_default(), "");
     let names: BTreeSet<&str> = sync.iter().map(name_of).collect();
     assert!(names.len() >= CALLS_MIN && names.len() == sync.len());
     // A mistake of the script's own has no code of a server.
@@ -119,14 +126,21 @@ fn every_call_gives_the_same_through_the_proxy() {
         ("sync", [&["loadBalanced=true"][..], &tls].concat()),
         ("async", vec!["loadBalanced=true"]),
     ];
-    thread::scope(|scope| {
-        for (n, (kind, options)) in runs.iter().enumerate() {
+    // Said by the test itself, at its end, and not by its threads.
+    let differ: Vec<String> = thread::scope(|scope| {
+        let threads = runs.iter().enumerate().map(|(n, (kind, options))| {
             let tenant = blueprint.tenant_with_ddl(&format!("t{n}"));
             let expected = &expected;
             scope.spawn(move || {
                 let got = lines(&tenant, kind, options);
-                same(expected, &got, &format!("{kind} {options:?}"));
-            });
-        }
+                differences(expected, &got, &format!("{kind} {options:?}"))
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        threads
+            .into_iter()
+            .filter_map(|t| t.join().unwrap())
+            .collect()
     });
+    assert!(differ.is_empty(), "{}", differ.join("\n\n"));
 }
