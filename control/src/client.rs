@@ -146,6 +146,20 @@ impl Client {
         .await
     }
 
+    async fn patch<T: DeserializeOwned>(
+        &self,
+        path: &[&str],
+        body: Value,
+    ) -> Result<Reply<T>, Error> {
+        self.send(Call {
+            method: Method::PATCH,
+            path,
+            query: &[],
+            body: Some(body),
+        })
+        .await
+    }
+
     async fn put<T: DeserializeOwned>(
         &self,
         path: &[&str],

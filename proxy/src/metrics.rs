@@ -30,8 +30,8 @@ pub struct Metrics {
     pub server_connects: Family<Outcome, 2>,
     /// Checkouts, by where the connection came from.
     pub checkouts: Family<Checkout, 4>,
-    /// Times that a Redis session had to keep its server connection, by why.
-    pub pinned: Family<Pin, 5>,
+    /// Times that a session in transaction mode had to keep its server connection, by why.
+    pub pinned: Family<Pin, 8>,
     /// Resets of server connections at the end of sessions.
     pub resets: Family<Outcome, 2>,
     /// Cancel requests, by whether the key was known.
@@ -139,7 +139,8 @@ label! {
 }
 
 label! {
-    /// Why a Redis session keeps its server connection.
+    /// Why a session in transaction mode keeps its server connection: the first five are of Redis,
+    /// the others of MongoDB.
     Pin("reason") {
         /// A transaction is open.
         Multi = "multi",
@@ -151,6 +152,12 @@ label! {
         Subscribed = "subscribed",
         /// It is told of changed keys.
         Tracking = "tracking",
+        /// Further replies come of themselves.
+        Exhaust = "exhaust",
+        /// A transaction is open.
+        Transaction = "transaction",
+        /// A cursor is open that only this connection reaches.
+        Cursor = "cursor",
     }
 }
 

@@ -148,3 +148,17 @@ pub fn status_of(url: &str) -> Option<u16> {
         .ok()
         .map(|answer| answer.status)
 }
+
+/// What `GET url` answers.
+///
+/// # Panics
+///
+/// If it does not, or not with success.
+#[must_use]
+#[track_caller]
+pub fn text_of(url: &str) -> String {
+    let answer = ureq::get(url).call();
+    let mut answer = answer.unwrap_or_else(|e| panic!("{url}: {e}"));
+    let text = answer.body_mut().read_to_string();
+    text.unwrap_or_else(|e| panic!("{url}: {e}"))
+}

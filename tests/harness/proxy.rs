@@ -24,6 +24,8 @@ pub struct Proxy {
     proxy_token: PathBuf,
     doors: Doors,
     admin_port: u16,
+    /// Flags of this proxy's own.
+    flags: Vec<String>,
 }
 
 impl Proxy {
@@ -63,6 +65,7 @@ impl Proxy {
             proxy_token: control.proxy_token_file().to_owned(),
             doors,
             admin_port: ports::free(),
+            flags: Vec::new(),
         };
         proxy.resume();
         proxy
@@ -93,11 +96,23 @@ impl Proxy {
             .arg(self.dir.join("certs/server.crt"))
             .arg("--tls-key")
             .arg(self.dir.join("certs/server.key"))
-            .args(FLAGS);
+            .args(FLAGS)
+            .args(&self.flags);
         let mut process = Process::spawn(&self.name, &self.dir, &mut command);
         let ready = self.admin_url("/readyz");
         process.wait_ready(|| api::status_of(&ready).filter(|status| *status == 200));
         self.process = Some(process);
+    }
+
+    /// Stops it and starts it again with further flags.
+    ///
+    /// # Panics
+    ///
+    /// If it does not end, or does not start.
+    pub fn restart_with(&mut self, flags: &[&str]) {
+        self.stop();
+        self.flags = flags.iter().map(|&flag| flag.to_owned()).collect();
+        self.resume();
     }
 
     /// `kill -9`.
@@ -156,6 +171,22 @@ impl Proxy {
     #[must_use]
     pub fn admin_url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.admin_port)
+    }
+
+    /// What `/metrics` says of one series, as in `checkouts_total{outcome="failed"}`.
+    ///
+    /// # Panics
+    ///
+    /// If there is none.
+    #[must_use]
+    #[track_caller]
+    pub fn metric(&self, series: &str) -> u64 {
+        let page = api::text_of(&self.admin_url("/metrics"));
+        let line = page
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("tenantsdb_{series} ")));
+        let value = line.and_then(|value| value.parse().ok());
+        value.unwrap_or_else(|| panic!("no {series} in {page}"))
     }
 
     /// The certificate authority that signed the proxy's certificate.

@@ -10,6 +10,7 @@ mod dump;
 mod isolation;
 mod login;
 mod malformed;
+mod pool;
 mod walk;
 
 /// A fleet on the shared server, with one blueprint.

@@ -131,10 +131,37 @@ pub enum PoolMode {
     /// At the end of the client's session.
     #[default]
     Session,
-    /// As soon as nothing of the session depends on it (Redis: all is answered, and no MULTI,
-    /// WATCH, subscription or tracking is open).
+    /// As soon as nothing of the session depends on it. Redis: all is answered, and no MULTI,
+    /// WATCH, subscription or tracking is open. MongoDB: the request is answered, and no transaction
+    /// or exhaust cursor is open.
     Transaction,
 }
+
+impl PoolMode {
+    /// As people write it, and as the feed has it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
+impl std::str::FromStr for PoolMode {
+    type Err = UnknownPoolMode;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPoolMode> {
+        let modes = [Self::Session, Self::Transaction];
+        let known = modes.into_iter().find(|mode| mode.name() == name);
+        known.ok_or_else(|| UnknownPoolMode(name.to_owned()))
+    }
+}
+
+/// No name of a pool mode.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no pool mode {0:?}: it is session or transaction")]
+pub struct UnknownPoolMode(pub String);
 
 /// What is so only of a Redis database.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -25,8 +25,8 @@ pub(crate) struct Nothing;
 /// The query, with fields of its own. Unknown ones are refused by the type.
 pub(crate) struct Query<T>(pub(crate) T);
 
-/// What stands for `{…}` in the path.
-pub(crate) struct Segment(pub(crate) String);
+/// What stands for `{…}` in the path; a tuple where there are several.
+pub(crate) struct Segment<T = String>(pub(crate) T);
 
 /// Reads a body of at most `bytes_max`.
 pub(crate) async fn read(headers: &HeaderMap, body: Body, bytes_max: usize) -> Result<Bytes> {
@@ -113,11 +113,11 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     }
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Segment {
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segment<T> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        axum::extract::Path::<String>::from_request_parts(parts, state)
+        axum::extract::Path::<T>::from_request_parts(parts, state)
             .await
             .map(|path| Self(path.0))
             .map_err(|error| Error::invalid(format!("path: {}", error.body_text())))

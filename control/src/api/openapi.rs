@@ -21,7 +21,7 @@ use super::{
         settings::fetch, settings::set,
         blueprints::list, blueprints::fetch, blueprints::list_versions,
         tenants::create, tenants::list, tenants::fetch, tenants::delete,
-        tenants::suspend, tenants::resume,
+        tenants::change, tenants::suspend, tenants::resume,
         credentials::rotate,
         deployments::create, deployments::list, deployments::fetch,
         proxies::list,

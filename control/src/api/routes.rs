@@ -43,6 +43,15 @@ impl Routes {
         self.with("put", path, routing::put(handler))
     }
 
+    /// Adds `PATCH path`.
+    pub(crate) fn patch<H, T>(self, path: &'static str, handler: H) -> Self
+    where
+        H: Handler<T, Arc<Context>>,
+        T: 'static,
+    {
+        self.with("patch", path, routing::patch(handler))
+    }
+
     /// Adds `DELETE path`.
     pub(crate) fn delete<H, T>(self, path: &'static str, handler: H) -> Self
     where

@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Json;
 use serde::{Deserialize, Serialize};
+use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::PoolMode;
 
 use super::error::Problem;
 use super::extract::{Json as Body, Nothing, Query, Segment};
@@ -68,6 +70,9 @@ pub(crate) struct Database {
     /// Whether its server may ask clients for their local files. MySQL only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     allow_local_infile: bool,
+    /// When server connections are given back: `session` or `transaction`. MongoDB only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pool_mode: Option<&'static str>,
     /// With the password in the answer that issued it, and nowhere else.
     connection_string: ConnectionString,
 }
@@ -89,6 +94,11 @@ pub(crate) struct NewTenant {
     /// Whether its clients may LOAD DATA LOCAL. MySQL only.
     #[serde(default)]
     allow_local_infile: bool,
+    /// When server connections are given back: `session`, at the end of a client's session, or
+    /// `transaction`, as soon as nothing of it depends on one. MongoDB only.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "session")]
+    pool_mode: Option<PoolMode>,
     external_id: Option<String>,
     #[serde(default)]
     labels: BTreeMap<String, String>,
@@ -97,6 +107,15 @@ pub(crate) struct NewTenant {
     /// Whether it gets a server of its own, one that was registered as `dedicated`. Redis only.
     #[serde(default)]
     dedicated: bool,
+}
+
+/// What is to be other of a tenant's database.
+#[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DatabaseChange {
+    /// When server connections are given back: `session` or `transaction`. MongoDB only.
+    #[schema(value_type = String, example = "transaction")]
+    pool_mode: PoolMode,
 }
 
 /// Which tenants, and which page of them.
@@ -120,6 +139,7 @@ pub(super) fn routes() -> Routes {
         .get("/v1/tenants", list)
         .get("/v1/tenants/{name}", fetch)
         .delete("/v1/tenants/{name}", delete)
+        .patch("/v1/tenants/{name}/databases/{blueprint}", change)
         .post("/v1/tenants/{name}/suspend", suspend)
         .post("/v1/tenants/{name}/resume", resume)
 }
@@ -139,6 +159,7 @@ pub(crate) async fn create(
         allow_ddl: new.allow_ddl,
         allow_truncate: new.allow_truncate,
         allow_local_infile: new.allow_local_infile,
+        pool_mode: new.pool_mode,
         external_id: new.external_id,
         labels: new.labels,
         server: new.server,
@@ -220,6 +241,25 @@ pub(crate) async fn delete(
     Ok((StatusCode::ACCEPTED, Json(tenant(&context, full))))
 }
 
+/// Change how a tenant's database is served. Sessions that are open hold to it from their next
+/// request on.
+#[utoipa::path(
+    patch, path = "/v1/tenants/{name}/databases/{blueprint}", tag = "tenants",
+    params(("name" = String, Path), ("blueprint" = String, Path)),
+    request_body = DatabaseChange,
+    responses((status = 200, body = Changed<Tenant>), (status = "default", body = Problem))
+)]
+pub(crate) async fn change(
+    State(context): State<Arc<Context>>,
+    Segment((name, blueprint)): Segment<(String, String)>,
+    Body(change): Body<DatabaseChange>,
+) -> Result<Json<Changed<Tenant>>> {
+    let of = (name.as_str(), blueprint.as_str());
+    let (full, routed) = app::tenants::pool_mode_set(&context, of, change.pool_mode).await?;
+    let resource = tenant(&context, full);
+    Ok(Json(Changed { resource, routed }))
+}
+
 /// Close a tenant to clients; all data is kept.
 #[utoipa::path(
     post, path = "/v1/tenants/{name}/suspend", tag = "tenants",
@@ -289,5 +329,6 @@ fn database(context: &Context, row: rows::Database) -> Database {
         allow_ddl: row.allow_ddl,
         allow_truncate: row.allow_truncate,
         allow_local_infile: row.allow_local_infile,
+        pool_mode: (row.engine == Engine::MongoDb).then(|| row.pool_mode.name()),
     }
 }

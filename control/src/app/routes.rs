@@ -21,7 +21,7 @@ pub(crate) async fn put_tenant(
     let server = servers::of_id(write, &database.server_id).await?;
     let logins = logins::of_database(write, database.engine, &database.name).await?;
     let version = (database.blueprint.as_str(), database.ordinal);
-    let (redis, pool_mode) = of_redis(write, &database.name, version).await?;
+    let (redis, of_redis) = of_redis(write, &database.name, version).await?;
     let route = Route {
         engine: database.engine,
         database: database.name.clone(),
@@ -35,7 +35,7 @@ pub(crate) async fn put_tenant(
         server: server.route(),
         logins: known(&logins),
         limits: Limits::default(),
-        pool_mode,
+        pool_mode: of_redis.unwrap_or(database.pool_mode),
         local_infile: database.allow_local_infile,
         allow_ddl: database.engine == Engine::MongoDb && database.allow_ddl,
         redis,
@@ -60,7 +60,7 @@ pub(crate) async fn put_workspace(write: &mut Write<'_>, blueprint: &Blueprint) 
         server: server.route(),
         logins: known(&logins),
         limits: Limits::default(),
-        pool_mode,
+        pool_mode: pool_mode.unwrap_or_default(),
         local_infile: false,
         allow_ddl: blueprint.engine == Engine::MongoDb,
         redis,
@@ -79,11 +79,11 @@ async fn of_redis(
     conn: &mut Conn,
     database: &str,
     (blueprint, ordinal): (&str, u32),
-) -> Result<(Option<Redis>, PoolMode)> {
+) -> Result<(Option<Redis>, Option<PoolMode>)> {
     let Some(namespace) = namespaces::fetch(conn, database).await? else {
-        return Ok((None, PoolMode::default()));
+        return Ok((None, None));
     };
     let settings = settings::fetch(conn, blueprint, ordinal).await?;
     let pool_mode = settings.pool_mode;
-    Ok((Some(settings.route(namespace.prefix)), pool_mode))
+    Ok((Some(settings.route(namespace.prefix)), Some(pool_mode)))
 }

@@ -3,12 +3,14 @@
 //! - [`create`]: a row first, then the server, then the route.
 //! - [`delete`]: the route first, then in the background the server, then the rows.
 
+mod allowed;
 pub(crate) mod create;
 pub(crate) mod delete;
 
 use std::collections::BTreeSet;
 
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::PoolMode;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::context::{Context, Lock};
@@ -117,6 +119,38 @@ pub(crate) async fn resume(context: &Context, name: &str) -> Result<(Full, Route
     let rev = write.commit().await?;
     let routed = context.feed.wait_routed(rev).await;
     tracing::info!(tenant = name, "tenant resumed");
+    Ok((full, routed))
+}
+
+/// Says when the server connections of a tenant's database are given back. Sessions that are open
+/// hold to it from their next request on.
+pub(crate) async fn pool_mode_set(
+    context: &Context,
+    (name, blueprint): (&str, &str),
+    pool_mode: PoolMode,
+) -> Result<(Full, Routed)> {
+    let _alone = context.locks.lock(Lock::Tenant(name.to_owned())).await;
+    let mut write = context.store.write().await?;
+    let mut full = fetch(&mut write, name).await?;
+    check_open(&full.tenant)?;
+    let status = full.tenant.status;
+    let found = full.databases.iter_mut().find(|d| d.blueprint == blueprint);
+    let database = found
+        .ok_or_else(|| Error::not_found(&format!("database of tenant \"{name}\" of"), blueprint))?;
+    allowed::check_pool_mode(database.engine)?;
+    database.pool_mode = pool_mode;
+    databases::pool_mode_set(&mut write, database).await?;
+    if database.stage == Stage::Active {
+        put_tenant(&mut write, database, status).await?;
+    }
+    let rev = write.commit().await?;
+    let routed = context.feed.wait_routed(rev).await;
+    tracing::info!(
+        tenant = name,
+        blueprint,
+        pool_mode = pool_mode.name(),
+        "pool mode set"
+    );
     Ok((full, routed))
 }
 

@@ -41,12 +41,7 @@ impl Settings {
     pub fn statements(&self, to: &Self) -> Vec<String> {
         let number = |value: Option<u64>| value.map(|value| value.to_string());
         let commands = |of: &Self| (!of.commands.is_empty()).then(|| of.commands.join(" "));
-        let pool_mode = |of: &Self| {
-            Some(match of.pool_mode {
-                PoolMode::Session => "session".to_owned(),
-                PoolMode::Transaction => "transaction".to_owned(),
-            })
-        };
+        let pool_mode = |of: &Self| Some(of.pool_mode.name().to_owned());
         [
             ("keys_max", number(self.keys_max), number(to.keys_max)),
             (

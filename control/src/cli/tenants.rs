@@ -21,6 +21,8 @@ pub(super) enum Command {
         /// Its name
         tenant: String,
     },
+    /// Change how a tenant's database is served
+    Set(SetArgs),
     /// Close a tenant to its clients; its data stays
     Suspend {
         /// Its name
@@ -58,6 +60,9 @@ pub(super) struct CreateArgs {
     /// Let its clients load local files with LOAD DATA LOCAL (MySQL)
     #[arg(long)]
     allow_local_infile: bool,
+    /// When server connections are given back: session or transaction (MongoDB)
+    #[arg(long, value_name = "MODE", value_parser = ["session", "transaction"])]
+    pool_mode: Option<String>,
     /// The customer's id in your own books
     #[arg(long, value_name = "ID")]
     external_id: Option<String>,
@@ -72,6 +77,18 @@ pub(super) struct CreateArgs {
     dedicated: bool,
     #[command(flatten)]
     keep: Keep,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SetArgs {
+    /// Its name
+    tenant: String,
+    /// The blueprint whose database is meant
+    #[arg(long)]
+    blueprint: String,
+    /// When server connections are given back: session or transaction (MongoDB)
+    #[arg(long, value_name = "MODE", value_parser = ["session", "transaction"])]
+    pool_mode: String,
 }
 
 #[derive(Debug, Args)]
@@ -94,6 +111,7 @@ impl Command {
             Self::Create(args) => format!("Creating tenant '{}'", args.name),
             Self::List(_) => "Listing tenants".to_owned(),
             Self::Get { tenant } => format!("Showing tenant '{tenant}'"),
+            Self::Set(args) => format!("Changing tenant '{}'", args.tenant),
             Self::Suspend { tenant } => format!("Suspending tenant '{tenant}'"),
             Self::Resume { tenant } => format!("Resuming tenant '{tenant}'"),
             Self::Delete { tenant, .. } => format!("Deleting tenant '{tenant}'"),
@@ -122,6 +140,15 @@ impl Command {
                 let text = format!("Tenant '{tenant}'\n{}", text(&reply.value));
                 session.print(&reply.body, &[&reply.value.name], &text)
             }
+            Self::Set(args) => {
+                let SetArgs {
+                    tenant,
+                    blueprint,
+                    pool_mode,
+                } = args;
+                let set = client.tenant_pool_mode_set(&tenant, &blueprint, &pool_mode);
+                changed(&set.await?, &format!("has pool mode {pool_mode}"), session)
+            }
             Self::Suspend { tenant } => {
                 changed(&client.tenant_suspend(&tenant).await?, "suspended", session)
             }
@@ -140,6 +167,7 @@ async fn create(args: CreateArgs, session: &mut Session<'_>) -> Result<(), Error
         allow_ddl: args.allow_ddl,
         allow_truncate: args.allow_truncate,
         allow_local_infile: args.allow_local_infile,
+        pool_mode: args.pool_mode,
         external_id: args.external_id,
         labels: args.labels.into_iter().collect(),
         server: args.server,
@@ -243,6 +271,10 @@ fn database_text(database: &TenantDatabase) -> String {
             } else {
                 ""
             },
+        ),
+        (
+            "pool mode",
+            database.pool_mode.as_deref().unwrap_or_default(),
         ),
         ("reason", &database.reason),
         (

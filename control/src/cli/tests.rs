@@ -104,7 +104,7 @@ fn healthy(line: &str, _nth: usize) -> Answer {
             }]}),
         ),
         "POST /v1/tenants" => (201, tenant),
-        "GET /v1/tenants/acme" => (200, tenant),
+        "GET /v1/tenants/acme" | "PATCH /v1/tenants/acme/databases/myapp" => (200, tenant),
         "DELETE /v1/tenants/acme" => (202, tenant),
         "POST /v1/deployments" => (202, deployment),
         "GET /v1/deployments/dep_1?limit=1000" | "GET /v1/deployments/dep_1?limit=1" => {
@@ -160,6 +160,16 @@ async fn the_main_commands_ask_for_what_they_say() {
                 "name": "acme", "blueprint": "myapp",
                 "allow_truncate": true, "allow_local_infile": true,
             }),
+        ),
+        (
+            "tenants create --name acme --blueprint myapp --pool-mode transaction",
+            "POST /v1/tenants",
+            json!({ "name": "acme", "blueprint": "myapp", "pool_mode": "transaction" }),
+        ),
+        (
+            "tenants set acme --blueprint myapp --pool-mode session",
+            "PATCH /v1/tenants/acme/databases/myapp",
+            json!({ "pool_mode": "session" }),
         ),
         (
             "deployments create --blueprint myapp --all --online",

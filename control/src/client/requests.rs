@@ -60,6 +60,9 @@ pub struct TenantCreate {
     /// Whether its clients may load local files. MySQL only.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_local_infile: bool,
+    /// When its server connections are given back: `session` or `transaction`. MongoDB only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool_mode: Option<String>,
     /// The customer's id in the user's own books.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,

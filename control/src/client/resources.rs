@@ -126,6 +126,17 @@ impl Client {
         self.get(&["tenants", name]).await
     }
 
+    /// Says when the server connections of a tenant's database are given back.
+    pub async fn tenant_pool_mode_set(
+        &self,
+        name: &str,
+        blueprint: &str,
+        pool_mode: &str,
+    ) -> Result<Reply<Tenant>, Error> {
+        let path = ["tenants", name, "databases", blueprint];
+        self.patch(&path, json!({ "pool_mode": pool_mode })).await
+    }
+
     /// Closes a tenant to its clients.
     pub async fn tenant_suspend(&self, name: &str) -> Result<Reply<Tenant>, Error> {
         self.post(&["tenants", name, "suspend"], json!({})).await

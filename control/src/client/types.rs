@@ -224,6 +224,8 @@ pub struct TenantDatabase {
     pub allow_truncate: bool,
     /// Whether its server may ask clients for their files. MySQL only.
     pub allow_local_infile: bool,
+    /// `session` or `transaction`. MongoDB only.
+    pub pool_mode: Option<String>,
     /// Holds a password only in the answer that issued it.
     pub connection_string: Option<String>,
 }

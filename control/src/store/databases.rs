@@ -2,6 +2,7 @@
 
 use sqlx::{FromRow, Row as _};
 use tenantsdb_codecs::feed::id::Engine;
+use tenantsdb_codecs::feed::route::PoolMode;
 
 use super::blueprints::Stage;
 use super::{Conn, Row, named, natural};
@@ -24,6 +25,8 @@ pub(crate) struct Database {
     pub(crate) allow_truncate: bool,
     /// MySQL only.
     pub(crate) allow_local_infile: bool,
+    /// MongoDB only.
+    pub(crate) pool_mode: PoolMode,
     pub(crate) created_at: String,
     /// What its keys begin with, on a Redis server that it shares; joined, not stored here.
     pub(crate) prefix: Option<String>,
@@ -60,6 +63,7 @@ impl FromRow<'_, Row> for Database {
             allow_ddl: row.try_get("allow_ddl")?,
             allow_truncate: row.try_get("allow_truncate")?,
             allow_local_infile: row.try_get("allow_local_infile")?,
+            pool_mode: named(row, "pool_mode")?,
             created_at: row.try_get("created_at")?,
             prefix: super::namespaces::prefix(row)?,
             server: row.try_get("server")?,
@@ -73,8 +77,8 @@ pub(crate) async fn insert(conn: &mut Conn, database: &Database) -> Result<()> {
     sqlx::query(
         "INSERT INTO databases (engine, name, tenant, blueprint, server_id, ordinal, status,
                                 reason, allow_ddl, created_at, allow_truncate,
-                                allow_local_infile, ordinal_begun)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $6)",
+                                allow_local_infile, ordinal_begun, pool_mode)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $6, $13)",
     )
     .bind(database.engine.name())
     .bind(&database.name)
@@ -88,8 +92,20 @@ pub(crate) async fn insert(conn: &mut Conn, database: &Database) -> Result<()> {
     .bind(&database.created_at)
     .bind(database.allow_truncate)
     .bind(database.allow_local_infile)
+    .bind(database.pool_mode.name())
     .execute(conn)
     .await?;
+    Ok(())
+}
+
+/// Sets when a database's server connections are given back.
+pub(crate) async fn pool_mode_set(conn: &mut Conn, database: &Database) -> Result<()> {
+    sqlx::query("UPDATE databases SET pool_mode = $1 WHERE engine = $2 AND name = $3")
+        .bind(database.pool_mode.name())
+        .bind(database.engine.name())
+        .bind(&database.name)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

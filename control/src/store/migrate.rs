@@ -24,6 +24,10 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "0004_mongo",
         include_str!("../../migrations/0004_mongo.sql"),
     ),
+    (
+        "0005_pool_mode",
+        include_str!("../../migrations/0005_pool_mode.sql"),
+    ),
 ];
 
 /// Runs what has not run yet, each in its own transaction.

@@ -102,6 +102,7 @@ pub(crate) async fn tenant(store: &Store, name: &str, server: &str, ordinal: u32
         allow_ddl: false,
         allow_truncate: false,
         allow_local_infile: false,
+        pool_mode: PoolMode::Session,
         created_at: now(),
         prefix: None,
         server: String::new(),

@@ -91,7 +91,7 @@ impl Metrics {
         );
         page.family(
             "pinned",
-            "Times that a Redis session had to keep its server connection.",
+            "Times that a session in transaction mode had to keep its server connection.",
             &self.pinned,
         );
         page.family(

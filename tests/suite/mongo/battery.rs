@@ -120,20 +120,32 @@ fn every_call_gives_the_same_through_the_proxy() {
     let ca = blueprint.fleet.proxies[0].ca();
     let authority = format!("tlsCAFile={}", ca.display());
     let tls = ["tls=true", authority.as_str()];
-    let runs: [(&str, Vec<&str>); 4] = [
-        ("sync", vec![]),
-        ("async", [&["directConnection=true"][..], &tls].concat()),
-        ("sync", [&["loadBalanced=true"][..], &tls].concat()),
-        ("async", vec!["loadBalanced=true"]),
+    let runs: [(&str, &str, Vec<&str>); 5] = [
+        ("session", "sync", vec![]),
+        ("transaction", "sync", vec![]),
+        (
+            "transaction",
+            "async",
+            [&["directConnection=true"][..], &tls].concat(),
+        ),
+        (
+            "transaction",
+            "sync",
+            [&["loadBalanced=true"][..], &tls].concat(),
+        ),
+        ("session", "async", vec!["loadBalanced=true"]),
     ];
     // Said by the test itself, at its end, and not by its threads.
     let differ: Vec<String> = thread::scope(|scope| {
-        let threads = runs.iter().enumerate().map(|(n, (kind, options))| {
-            let tenant = blueprint.tenant_with_ddl(&format!("t{n}"));
+        let threads = runs.iter().enumerate().map(|(n, (mode, kind, options))| {
+            let tenant = blueprint.fleet.tenant_with(&serde_json::json!({
+                "name": format!("t{n}"), "blueprint": blueprint.name, "allow_ddl": true,
+                "pool_mode": mode,
+            }));
             let expected = &expected;
             scope.spawn(move || {
                 let got = lines(&tenant, kind, options);
-                differences(expected, &got, &format!("{kind} {options:?}"))
+                differences(expected, &got, &format!("{mode} {kind} {options:?}"))
             })
         });
         let threads: Vec<_> = threads.collect();

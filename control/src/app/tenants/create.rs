@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tenantsdb_codecs::feed::id::{Engine, check_tenant, tenant_database};
+use tenantsdb_codecs::feed::route::PoolMode;
 use tenantsdb_codecs::secret::Secret;
 
 use crate::context::{Context, Lock};
@@ -19,7 +20,7 @@ use crate::store::databases::{self, Database};
 use crate::store::tenants::{self, Tenant, TenantStatus};
 use crate::store::{self, Conn, logins, namespaces, versions};
 
-use super::Full;
+use super::{Full, allowed};
 use crate::app::placement::{self, Place};
 use crate::app::routes::put_tenant;
 use crate::app::{accounts, credentials, password, pending, template, workspaces};
@@ -41,6 +42,8 @@ pub(crate) struct NewTenant {
     pub(crate) allow_truncate: bool,
     /// MySQL only.
     pub(crate) allow_local_infile: bool,
+    /// MongoDB only.
+    pub(crate) pool_mode: Option<PoolMode>,
     pub(crate) external_id: Option<String>,
     pub(crate) labels: BTreeMap<String, String>,
     /// A server by name or id, instead of the one with most room.
@@ -98,46 +101,13 @@ pub(crate) async fn create(context: &Context, new: NewTenant) -> Result<Made> {
 /// Whether it may be made, and where.
 async fn plan(conn: &mut Conn, new: &NewTenant) -> Result<(Blueprint, Place)> {
     let blueprint = workspaces::fetch_active(conn, &new.blueprint).await?;
-    check_allowed(blueprint.engine, new)?;
+    allowed::check(blueprint.engine, new)?;
     if let Some(tenant) = tenants::fetch(conn, &new.name).await? {
         check_room(conn, &tenant, new).await?;
     }
     let wanted = (new.server.as_deref(), new.dedicated);
     let place = placement::tenant(conn, &blueprint, &new.name, wanted).await?;
     Ok((blueprint, place))
-}
-
-/// Whether the engine has what the tenant is to be allowed.
-fn check_allowed(engine: Engine, new: &NewTenant) -> Result<()> {
-    if new.dedicated && engine != Engine::Redis {
-        return Err(Error::invalid(format!(
-            "dedicated is for Redis: databases on {engine} do not see each other on one server"
-        ))
-        .hint("leave it out"));
-    }
-    if new.allow_ddl && engine == Engine::Redis {
-        return Err(Error::invalid(
-            "allow_ddl is for engines with a schema, which Redis does not have",
-        )
-        .hint("leave it out"));
-    }
-    if engine == Engine::MySql {
-        return Ok(());
-    }
-    if new.allow_truncate {
-        return Err(Error::invalid(format!(
-            "allow_truncate is for MySQL, where TRUNCATE is DDL: a {engine} tenant may always \
-             empty what it has"
-        ))
-        .hint("leave it out"));
-    }
-    if new.allow_local_infile {
-        return Err(Error::invalid(format!(
-            "allow_local_infile is for MySQL's LOAD DATA LOCAL, which {engine} does not have"
-        ))
-        .hint("leave it out"));
-    }
-    Ok(())
 }
 
 async fn check_room(conn: &mut Conn, tenant: &Tenant, new: &NewTenant) -> Result<()> {
@@ -207,6 +177,7 @@ async fn insert(
         allow_ddl: new.allow_ddl,
         allow_truncate: new.allow_truncate,
         allow_local_infile: new.allow_local_infile,
+        pool_mode: new.pool_mode.unwrap_or_default(),
         created_at: store::now(),
         prefix: namespace.as_ref().and_then(|place| place.prefix.clone()),
         server: server.name,

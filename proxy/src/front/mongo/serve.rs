@@ -1,6 +1,7 @@
 //! A session: request by request, each with a reply before the next is looked at.
 
 mod next;
+mod pinned;
 mod recorded;
 
 use std::rc::Rc;
@@ -21,6 +22,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
+use self::pinned::Pinned;
 use super::client::Client;
 use super::gate::{Decision, Forward};
 use super::group::Member;
@@ -69,6 +71,8 @@ struct Live<'a> {
     exchange: Exchange,
     /// Its place among the connections of its application.
     member: Member,
+    /// Why the server connection stays with this client between two requests.
+    pinned: Pinned,
     /// Something was sent on the server connection that is not answered.
     unconfirmed: bool,
     /// The table of routes as it was when the login was last seen to be good.
@@ -102,6 +106,7 @@ pub(super) async fn serve(core: &Rc<Core>, session: &Session, opened: Box<Opened
         asked: None,
         exchange: Exchange::default(),
         member,
+        pinned: Pinned::default(),
         unconfirmed: false,
         changes: core.context.routes.changes(),
         moved: Moved::default(),
@@ -166,8 +171,13 @@ impl Live<'_> {
         };
         match exchanged {
             Ok(()) => {
-                if self.proved.route.pool_mode == PoolMode::Transaction && self.pin().is_none() {
-                    self.release().await;
+                if self.proved.route.pool_mode == PoolMode::Transaction {
+                    let pin = self.pin();
+                    let metrics = &self.core.context.metrics;
+                    self.pinned.note(metrics, &self.proved, pin);
+                    if pin.is_none() {
+                        self.release().await;
+                    }
                 }
                 Ok(())
             }
@@ -226,6 +236,8 @@ impl Live<'_> {
             if !replied.more_to_come {
                 break;
             }
+            let metrics = &self.core.context.metrics;
+            self.pinned.note(metrics, &self.proved, Some(Pin::Exhaust));
             numbers = [asked, (replied.request_id, replied.request_id)];
         }
         client.unanswered();

@@ -191,10 +191,7 @@ impl Own<'_> {
     }
 
     fn push_own(&self, text: &mut String) {
-        let mode = match self.pool_mode {
-            PoolMode::Session => "session",
-            PoolMode::Transaction => "transaction",
-        };
+        let mode = self.pool_mode.name();
         let _ = write!(text, "tenantsdb_database:{}\r\n", self.database);
         let _ = write!(text, "tenantsdb_pool_mode:{mode}\r\n");
         if let Some(counted) = self.counted {
