@@ -132,8 +132,8 @@ pub enum PoolMode {
     #[default]
     Session,
     /// As soon as nothing of the session depends on it. Redis: all is answered, and no MULTI,
-    /// WATCH, subscription or tracking is open. MongoDB: the request is answered, and no transaction
-    /// or exhaust cursor is open.
+    /// WATCH, subscription or tracking is open. MongoDB: the request is answered, and no
+    /// transaction or exhaust cursor is open.
     Transaction,
 }
 
