@@ -44,9 +44,9 @@ fn index(field: &str, unique: bool) -> Document {
     ]}
 }
 
-fn indexes(blueprint: &Blueprint, tenant: &Database) -> Vec<String> {
+fn indexes(blueprint: &Blueprint, tenant: &Database, of: &str) -> Vec<String> {
     let server = blueprint.fleet.server.admin(&tenant.name);
-    let listed = server.run(doc! {"listIndexes": "users"});
+    let listed = server.run(doc! {"listIndexes": of});
     let name = |index: &Document| index.get_str("name").unwrap().to_owned();
     database::batch(&listed).iter().map(name).collect()
 }
@@ -96,7 +96,7 @@ fn tenants_that_cannot_follow_are_named_and_the_others_have_it() {
     assert_eq!(blueprint.fleet.pending(&blueprint.name), []);
     for tenant in &tenants {
         assert_eq!(
-            indexes(&blueprint, tenant),
+            indexes(&blueprint, tenant, "users"),
             ["_id_", "email_1"],
             "{}",
             tenant.name
@@ -132,13 +132,44 @@ fn a_control_killed_in_a_deployment_goes_on_where_it_was() {
         let end = blueprint.fleet.deployed(&id);
         assert_eq!(end["status"], "completed", "{end:#}");
         for tenant in &tenants {
-            assert_eq!(indexes(&blueprint, tenant), expected, "{}", tenant.name);
+            assert_eq!(
+                indexes(&blueprint, tenant, "users"),
+                expected,
+                "{}",
+                tenant.name
+            );
         }
         // Killed after its end, which a slow look may do: then it was no proof; once more.
         if completed < FORTY as u64 {
             println!("control was killed after {completed} of {FORTY} tenants");
             return;
         }
+    }
+}
+
+/// Nobody saw that: what it was is told from what is there before and after.
+#[test]
+fn a_collection_renamed_past_the_proxy_keeps_its_documents_and_indexes() {
+    let blueprint = Blueprint::start("mongo_deploy_rename");
+    blueprint.workspace.run(doc! {"create": "users"});
+    blueprint.workspace.run(index("email", true));
+    let tenant = blueprint.tenant("acme");
+    tenant.insert("users", vec![doc! {"_id": 1, "email": "ada@example.org"}]);
+    let workspace = &blueprint.workspace.name;
+    let [from, to] = ["users", "people"].map(|name| format!("{workspace}.{name}"));
+    let admin = blueprint.fleet.server.admin("admin");
+    admin.run(doc! {"renameCollection": from, "to": to});
+    let mut later = index("phone", false);
+    later.insert("createIndexes", "people");
+    blueprint.workspace.run(later);
+    let end = deploy(&blueprint);
+    assert_eq!(end["status"], "completed", "{end:#}");
+    let found = tenant.find("people");
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(tenant.collections(), ["_tenantsdb", "people"]);
+    let all = ["_id_", "email_1", "phone_1"];
+    for tenant in [&tenant, &blueprint.tenant("new")] {
+        assert_eq!(indexes(&blueprint, tenant, "people"), all);
     }
 }
 
@@ -160,6 +191,6 @@ fn a_marker_that_says_otherwise_stops_everything() {
     );
     assert_eq!(result_of(&end, "fine")["status"], "completed", "{end:#}");
     // Nothing was replayed there.
-    assert_eq!(indexes(&blueprint, &gone), ["_id_"]);
-    assert_eq!(indexes(&blueprint, &fine), ["_id_", "phone_1"]);
+    assert_eq!(indexes(&blueprint, &gone, "users"), ["_id_"]);
+    assert_eq!(indexes(&blueprint, &fine, "users"), ["_id_", "phone_1"]);
 }

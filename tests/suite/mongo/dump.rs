@@ -21,6 +21,25 @@ fn index(collection: &str, name: &str, key: Document, options: Document) -> Docu
     doc! {"createIndexes": collection, "indexes": [index]}
 }
 
+/// Time series: with and without the index that most servers make with one.
+fn series() -> Vec<Document> {
+    let of = doc! {"timeField": "at", "metaField": "of", "granularity": "minutes"};
+    vec![
+        create(
+            "weather",
+            doc! {"timeseries": &of, "expireAfterSeconds": 86_400},
+        ),
+        index("weather", "of_place", doc! {"of.place": 1}, doc! {}),
+        create(
+            "plain weather",
+            // mongod lists the granularity also where nobody said it; not all servers here do.
+            doc! {"timeseries": {"timeField": "at", "granularity": "seconds"}},
+        ),
+        create("bare weather", doc! {"timeseries": &of}),
+        doc! {"dropIndexes": "bare weather", "index": "of_1_at_1"},
+    ]
+}
+
 /// Collections of every kind, and indexes of every kind; some the server may not have.
 fn everything() -> Vec<Document> {
     let german = doc! {"locale": "de", "strength": 2};
@@ -58,6 +77,7 @@ fn everything() -> Vec<Document> {
             doc! {"changeStreamPreAndPostImages": {"enabled": true}},
         ),
     ];
+    all.extend(series());
     all.extend((0..24).map(|n| create(&format!("plain{n:02}"), doc! {})));
     let unique = doc! {"unique": true};
     all.extend([
@@ -113,6 +133,12 @@ fn everything() -> Vec<Document> {
             doc! {"w": 1},
             doc! {},
         ),
+        index(
+            "words",
+            "of no collation",
+            doc! {"v": 1},
+            doc! {"collation": {"locale": "simple"}},
+        ),
         index("log", "when", doc! {"when": -1}, doc! {}),
         index("größe", "länge", doc! {"länge": 1}, unique),
     ]);
@@ -126,7 +152,13 @@ fn taken() -> Vec<Document> {
     let count = all.len();
     let taken: Vec<Document> = all
         .into_iter()
-        .filter(|c| admin.try_run(c.clone()).is_ok())
+        .filter(|command| match admin.try_run(command.clone()) {
+            Ok(_) => true,
+            Err(error) => {
+                println!("{command} is not had: {error}");
+                false
+            }
+        })
         .collect();
     println!("the server takes {} of {count}", taken.len());
     taken
@@ -151,6 +183,10 @@ fn structure(fleet: &MongoFleet, database: &Database) -> Vec<String> {
             let list = doc! {"listIndexes": &name, "cursor": {"batchSize": 1000}};
             for mut index in database::batch(&admin.run(list)) {
                 index.remove("ns");
+                // mongod does not list it: it is the same as none.
+                if index.get("collation") == Some(&Bson::from(doc! {"locale": "simple"})) {
+                    index.remove("collation");
+                }
                 all.push(format!("{name}: {index}"));
             }
         }

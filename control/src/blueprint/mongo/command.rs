@@ -6,7 +6,7 @@ use mongodb::bson::{Bson, Document};
 
 use super::infer::keys_of;
 use super::json;
-use super::normal::{MARKER, collection_key, index_key, is_left_out};
+use super::normal::{MARKER, collection_key, index_key, is_left_out, series_index};
 use crate::blueprint::Snapshot;
 
 /// Commands that a blueprint consists of.
@@ -130,6 +130,19 @@ impl Command {
         self.name == "createIndexes"
     }
 
+    /// Whether it makes, drops or moves a collection or view, rather than to change it.
+    pub(crate) fn is_of_whole(&self) -> bool {
+        matches!(
+            self.name.as_str(),
+            "create" | "drop" | "renameCollection" | "convertToCapped"
+        )
+    }
+
+    /// Whether what it names may be gone behind it.
+    pub(crate) fn removes(&self) -> bool {
+        !matches!(self.name.as_str(), "create" | "createIndexes" | "collMod")
+    }
+
     /// Collections and views that it is about.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         [Some(self.collection.as_str()), self.to.as_deref()]
@@ -148,7 +161,10 @@ impl Command {
                 let names = indexes.filter_map(|index| index.as_document()?.get_str("name").ok());
                 keys.extend(names.map(|index| index_key(name, index)));
             }
-            "create" => {}
+            "create" => {
+                let made = series_index(&self.document);
+                keys.extend(made.map(|index| index_key(name, &index)));
+            }
             "collMod" if !self.document.contains_key("index") => {}
             _ => {
                 for name in self.names() {
@@ -190,6 +206,17 @@ mod tests {
         ] {
             assert!(read(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_time_series_is_made_with_an_index() {
+        let create = Command::read(
+            r#"{"create":"w","timeseries":{"timeField":"at","metaField":"of"}}"#,
+            "a_dev",
+        );
+        let nothing = Snapshot::default();
+        let keys = create.unwrap().keys(&nothing, &nothing);
+        assert!(keys.contains("index w.of_1_at_1"), "{keys:?}");
     }
 
     #[test]

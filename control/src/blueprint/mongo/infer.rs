@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 
 use super::json;
-use super::normal::index_key;
+use super::normal::{index_key, series_index};
 use crate::blueprint::Snapshot;
 
 /// Options of a collection that `collMod` changes
@@ -17,6 +17,14 @@ const MODIFIABLE: &[&str] = &[
     "validationAction",
     "changeStreamPreAndPostImages",
     "expireAfterSeconds",
+    "timeseries",
+];
+
+/// What of a time series `collMod` changes, to coarser ones only.
+const SERIES_MODIFIABLE: &[&str] = &[
+    "granularity",
+    "bucketMaxSpanSeconds",
+    "bucketRoundingSeconds",
 ];
 
 /// What of an index `collMod` changes.
@@ -25,6 +33,8 @@ const INDEX_MODIFIABLE: &[&str] = &["hidden", "expireAfterSeconds"];
 /// A collection with its indexes, or a view.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Collection {
+    /// Itself, not only indexes of it.
+    there: bool,
     view: bool,
     options: Document,
     /// By name.
@@ -37,7 +47,9 @@ struct Collection {
 /// A collection that is gone while a new one differs from it by name only, and has indexes or
 /// options by which that can be told, was renamed: its documents are kept.
 pub(crate) fn infer(before: &Snapshot, after: &Snapshot, keys: &[String]) -> Vec<Document> {
-    let (old, new) = (collections(before), collections(after));
+    let (mut old, new) = (collections(before), collections(after));
+    // Indexes that are explained by themselves, of collections that are not.
+    let ahead: Collections = old.extract_if(.., |_, old| !old.there).collect();
     let names: BTreeSet<String> = keys
         .iter()
         .filter_map(|key| owner(before, after, key))
@@ -53,7 +65,12 @@ pub(crate) fn infer(before: &Snapshot, after: &Snapshot, keys: &[String]) -> Vec
     gone.retain(|name| old.contains_key(*name));
     made.retain(|name| new.contains_key(*name));
     let mut commands = Vec::new();
-    renamed((&old, &new), (&mut gone, &mut made), &mut commands);
+    let known = Known {
+        old: &old,
+        new: &new,
+        ahead: &ahead,
+    };
+    known.renamed((&mut gone, &mut made), &mut commands);
     let mut drops: Vec<Document> = Vec::new();
     gone.sort_by_key(|name| old.get(*name).is_none_or(|gone| !gone.view));
     drops.extend(gone.iter().map(|name| doc! {"drop": name.as_str()}));
@@ -101,6 +118,7 @@ fn collections(snapshot: &Snapshot) -> BTreeMap<String, Collection> {
             }
             kind => {
                 let one = all.entry(Snapshot::name_of(key).to_owned()).or_default();
+                one.there = true;
                 one.view = kind == "view";
                 one.options = definition;
             }
@@ -111,41 +129,73 @@ fn collections(snapshot: &Snapshot) -> BTreeMap<String, Collection> {
 
 type Collections = BTreeMap<String, Collection>;
 
-fn renamed<'a>(
-    (old, new): (&Collections, &Collections),
-    (gone, made): (&mut Vec<&'a String>, &mut Vec<&'a String>),
-    commands: &mut Vec<Document>,
-) {
-    made.retain(|to| {
-        let Some(now) = new.get(*to) else {
-            return true;
-        };
-        let known = !(now.view || now.indexes.is_empty() && now.options.is_empty());
-        let was = gone.iter().position(|from| old.get(*from) == Some(now));
-        match was {
-            Some(at) if known => {
-                let from = gone.remove(at);
-                commands.push(doc! {"renameCollection": from.as_str(), "to": to.as_str()});
-                false
+struct Known<'a> {
+    old: &'a Collections,
+    new: &'a Collections,
+    ahead: &'a Collections,
+}
+
+impl Known<'_> {
+    /// Takes out of `gone` and `made` what only has another name now.
+    fn renamed<'a>(
+        &self,
+        (gone, made): (&mut Vec<&'a String>, &mut Vec<&'a String>),
+        commands: &mut Vec<Document>,
+    ) {
+        made.retain(|to| {
+            let Some(now) = self.new.get(*to) else {
+                return true;
+            };
+            let mut now = now.clone();
+            // These were made under the new name.
+            let later = self.ahead.get(*to).map(|ahead| &ahead.indexes);
+            now.indexes
+                .retain(|index, _| later.is_none_or(|later| !later.contains_key(index)));
+            let known = !(now.view || now.indexes.is_empty() && now.options.is_empty());
+            let was = gone
+                .iter()
+                .position(|from| self.old.get(*from) == Some(&now));
+            match was {
+                Some(at) if known => {
+                    let from = gone.remove(at);
+                    commands.push(doc! {"renameCollection": from.as_str(), "to": to.as_str()});
+                    false
+                }
+                _ => true,
             }
-            _ => true,
-        }
-    });
+        });
+    }
 }
 
 fn make(name: &str, collection: &Collection, commands: &mut Vec<Document>) {
     let mut create = doc! {"create": name};
     create.extend(collection.options.clone());
     commands.push(create);
-    make_indexes(name, collection.indexes.values(), commands);
+    if let Some(index) = series_index(&collection.options)
+        && !collection.indexes.contains_key(&index)
+    {
+        // It came with the collection, where the server makes one.
+        commands.push(doc! {"dropIndexes": name, "index": index});
+    }
+    make_indexes(name, collection, |_| true, commands);
 }
 
-fn make_indexes<'a>(
+/// Makes those indexes of a collection that are `wanted` by their names.
+fn make_indexes(
     name: &str,
-    indexes: impl Iterator<Item = &'a Document>,
+    collection: &Collection,
+    wanted: impl Fn(&str) -> bool,
     commands: &mut Vec<Document>,
 ) {
-    let indexes: Vec<Document> = indexes.cloned().collect();
+    let mut indexes = Vec::new();
+    for (_, index) in collection.indexes.iter().filter(|(index, _)| wanted(index)) {
+        let mut index = index.clone();
+        if collection.options.contains_key("collation") && !index.contains_key("collation") {
+            // One that says nothing has its collection's.
+            index.insert("collation", doc! {"locale": "simple"});
+        }
+        indexes.push(index);
+    }
     if !indexes.is_empty() {
         commands.push(doc! {"createIndexes": name, "indexes": indexes});
     }
@@ -187,11 +237,14 @@ fn change(name: &str, (old, new): (&Collection, &Collection), commands: &mut Vec
             _ => commands.push(doc! {"dropIndexes": name, "index": index.as_str()}),
         }
     }
-    let made = new.indexes.iter().filter(|(index, now)| {
-        let was = old.indexes.get(*index);
-        was.is_none_or(|was| was != *now && index_modification(name, was, now).is_none())
-    });
-    make_indexes(name, made.map(|(_, now)| now), commands);
+    let is_made = |index: &str| {
+        let (was, now) = (old.indexes.get(index), new.indexes.get(index));
+        let (Some(was), Some(now)) = (was, now) else {
+            return true;
+        };
+        was != now && index_modification(name, was, now).is_none()
+    };
+    make_indexes(name, new, is_made, commands);
 }
 
 /// What `collMod` makes of it; `None` if it cannot.
@@ -207,6 +260,7 @@ fn modification(name: &str, old: &Document, new: &Document) -> Option<Document> 
             return None;
         }
         match (key.as_str(), is) {
+            ("timeseries", is) => modify.insert(key, series_modification(was?, is?)?),
             (_, Some(is)) => modify.insert(key, is.clone()),
             ("validator", None) => modify.insert(key, Document::new()),
             ("validationLevel", None) => modify.insert(key, "strict"),
@@ -216,6 +270,21 @@ fn modification(name: &str, old: &Document, new: &Document) -> Option<Document> 
         };
     }
     Some(modify)
+}
+
+/// What `collMod` is told of a time series; `None` if it cannot change that.
+fn series_modification(was: &Bson, is: &Bson) -> Option<Document> {
+    let split = |series: &Bson| {
+        let series = series.as_document()?.clone();
+        let is_modifiable = |key: &String| SERIES_MODIFIABLE.contains(&key.as_str());
+        Some(
+            series
+                .into_iter()
+                .partition::<Document, _>(|(key, _)| is_modifiable(key)),
+        )
+    };
+    let ((_, fields), (modify, same)) = (split(was)?, split(is)?);
+    (fields == same).then_some(modify)
 }
 
 fn index_modification(name: &str, old: &Document, new: &Document) -> Option<Document> {
@@ -334,6 +403,79 @@ mod tests {
         assert_eq!(
             inferred(&before, &after),
             [r#"{ "renameCollection": "users", "to": "people" }"#]
+        );
+    }
+
+    #[test]
+    fn indexes_made_under_the_new_name_do_not_hide_that_it_is_one() {
+        let index = |field: &str| doc! {"key": {field: 1}, "name": field};
+        let people = doc! {"name": "people", "type": "collection", "options": {"max": 1}};
+        let of_people = [("people", index("a")), ("people", index("later"))];
+        let after = snapshot(&[people], &of_people);
+        let mut before = snapshot(&[users(doc! {"max": 1})], &[("users", index("a"))]);
+        add_index(&mut before, "people", &index("later"));
+        assert_eq!(
+            inferred(&before, &after),
+            [r#"{ "renameCollection": "users", "to": "people" }"#]
+        );
+    }
+
+    #[test]
+    fn a_renamed_collection_that_also_changed_has_all_its_indexes() {
+        let index = |field: &str| doc! {"key": {field: 1}, "name": field};
+        let people = doc! {"name": "people", "type": "collection", "options": {"max": 2}};
+        let all = [("people", index("a")), ("people", index("later"))];
+        let after = snapshot(&[people], &all);
+        let mut before = snapshot(&[users(doc! {})], &[("users", index("a"))]);
+        add_index(&mut before, "people", &index("later"));
+        assert_eq!(
+            inferred(&before, &after),
+            [
+                r#"{ "drop": "users" }"#,
+                r#"{ "create": "people", "max": 2 }"#,
+                concat!(
+                    r#"{ "createIndexes": "people", "indexes": ["#,
+                    r#"{ "key": { "a": 1 }, "name": "a" }, "#,
+                    r#"{ "key": { "later": 1 }, "name": "later" }] }"#
+                ),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_index_without_its_collections_collation_says_so() {
+        let german = doc! {"locale": "de"};
+        let before = snapshot(&[users(doc! {"collation": &german})], &[]);
+        let simple = doc! {"key": {"a": 1}, "name": "simple"};
+        let own = doc! {"key": {"a": 1}, "name": "own", "collation": &german};
+        let both = [("users", simple), ("users", own)];
+        let after = snapshot(&[users(doc! {"collation": &german})], &both);
+        let indexes = concat!(
+            r#"{ "createIndexes": "users", "indexes": ["#,
+            r#"{ "key": { "a": 1 }, "collation": { "locale": "de" }, "name": "own" }, "#,
+            r#"{ "key": { "a": 1 }, "name": "simple", "collation": { "locale": "simple" } }] }"#
+        );
+        assert_eq!(inferred(&before, &after), [indexes]);
+        assert_eq!(inferred(&Snapshot::default(), &after)[1..], [indexes]);
+    }
+
+    #[test]
+    fn a_time_series_gets_coarser_and_loses_the_index_it_came_with() {
+        let weather = |granularity: &str| {
+            let series = doc! {"timeField": "t", "metaField": "m", "granularity": granularity};
+            doc! {"name": "w", "type": "timeseries", "options": {"timeseries": series}}
+        };
+        let index = || doc! {"v": 2, "key": {"m": 1, "t": 1}, "name": "m_1_t_1"};
+        let fine = snapshot(&[weather("seconds")], &[("w", index())]);
+        let coarse = snapshot(&[weather("hours")], &[("w", index())]);
+        assert_eq!(
+            inferred(&fine, &coarse),
+            [r#"{ "collMod": "w", "timeseries": { "granularity": "hours" } }"#]
+        );
+        let without = snapshot(&[weather("hours")], &[]);
+        assert_eq!(
+            inferred(&Snapshot::default(), &without)[1..],
+            [r#"{ "dropIndexes": "w", "index": "m_1_t_1" }"#]
         );
     }
 

@@ -59,6 +59,19 @@ pub(crate) fn add_index(snapshot: &mut Snapshot, of: &str, listed: &Document) {
         .insert(index_key(of, name), json::write(&definition));
 }
 
+/// The name of the index that a time series with these options is made with, since MongoDB 6.3
+/// (<https://www.mongodb.com/docs/manual/core/timeseries/timeseries-secondary-index/>); `None` of
+/// any other collection.
+pub(crate) fn series_index(options: &Document) -> Option<String> {
+    let series = options.get_document("timeseries").ok()?;
+    let field = |name: &str| series.get_str(name).ok();
+    Some(format!(
+        "{}_1_{}_1",
+        field("metaField")?,
+        field("timeField")?
+    ))
+}
+
 /// The options of a collection, in the order of their names.
 fn collection(mut options: Document) -> Document {
     for own in ["uuid", "autoIndexId", "flags", "idIndex"] {
@@ -98,6 +111,7 @@ fn collection(mut options: Document) -> Document {
         "collation" => (key, collation(value)),
         _ => (key, numbers(value)),
     };
+    sorted.retain(|(key, value)| key != "collation" || !is_simple(value));
     sorted.into_iter().map(plain).collect()
 }
 
@@ -114,6 +128,7 @@ fn index(mut listed: Document) -> Document {
                 normal.insert(key, numbers(value));
             }
             "partialFilterExpression" => rest.push((key, value)),
+            "collation" if is_simple(&value) => {}
             "collation" => rest.push((key, collation(value))),
             _ => {
                 let value = numbers(value);
@@ -137,6 +152,14 @@ fn is_default(key: &str, value: &Bson) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether it is the collation of what is said to have none: mongod does not list it.
+fn is_simple(collation: &Bson) -> bool {
+    let locale = |collation: &Document| collation.get_str("locale").map(|is| is == "simple");
+    collation
+        .as_document()
+        .is_some_and(|collation| locale(collation).unwrap_or(false))
 }
 
 /// Without the version of the library that sorts: it is the server's.
@@ -200,6 +223,21 @@ mod tests {
         let other = doc! {"v": 2, "key": {"a": 1, "b": 1}, "name": "i"};
         add_index(&mut one, "c", &other);
         assert_ne!(one.0["index c.i"], key(1.into()).to_string());
+    }
+
+    #[test]
+    fn a_simple_collation_is_none() {
+        let (mut said, mut unsaid) = (Snapshot::default(), Snapshot::default());
+        let simple = doc! {"locale": "simple"};
+        let key = doc! {"key": {"a": 1}, "name": "i"};
+        let mut with = key.clone();
+        with.insert("collation", &simple);
+        add_index(&mut said, "c", &with);
+        add_index(&mut unsaid, "c", &key);
+        let listed = |options: Document| doc! {"name": "c", "options": options};
+        add_collection(&mut said, &listed(doc! {"collation": simple}));
+        add_collection(&mut unsaid, &listed(doc! {}));
+        assert_eq!(said, unsaid);
     }
 
     #[test]

@@ -4,13 +4,20 @@
 //! blueprint's snapshot and the database now. A command names what it is about, so which commands
 //! explain which difference needs no guessing: all that the server confirmed about a collection
 //! that changed are recorded, in their order.
+//!
+//! - [`place`]: among which of them something inferred happened.
+
+mod place;
 
 use std::collections::BTreeSet;
 
 use tenantsdb_codecs::feed::capture::{CapturedStatement, Outcome};
 use time::OffsetDateTime;
 
+use self::place::{placed, spoken};
 use super::command::Command;
+use super::infer::keys_of;
+use super::normal::collection_key;
 use super::{infer, json};
 use crate::blueprint::{Origin, Patience, Settled, Settlement, Settling, Statement, mixed};
 use mongodb::bson::Document;
@@ -24,40 +31,33 @@ struct Doing<'a> {
 }
 
 /// Finds out which commands took effect, and what they do not explain. One capture makes one
-/// version. What nothing explains makes a version of its own: before the first command that speaks
-/// of its collection, else behind all others.
+/// version. What nothing explains makes versions of its own, where it must have happened
+/// ([`place`]).
 pub(crate) fn settle(given: &Settling<'_>) -> Settled {
     let changed: BTreeSet<String> = given.before.changed(given.after).into_iter().collect();
     let doings = doings(given);
     let recorded = recorded(given, &doings, &changed);
-    let explained: BTreeSet<String> = doings
-        .iter()
-        .zip(&recorded)
-        .filter(|(_, origin)| origin.is_some())
-        .flat_map(|(doing, _)| doing.keys.intersection(&changed).cloned())
-        .collect();
+    let explained = explained(given, &doings, &recorded, &changed);
     let unexplained: Vec<String> = changed.difference(&explained).cloned().collect();
     let gap = !unexplained.is_empty();
     let mut settlement = Settlement::default();
     let mut versions = versions(given, &doings, &recorded, &mut settlement);
-    let at = place_of_inferred(given, &versions, &doings, &unexplained);
+    settlement.snapshot = mixed(given.before, given.after, &explained);
+    let commands = infer(&settlement.snapshot, given.after, &unexplained);
+    let spoken = spoken(&versions, &doings, &recorded);
+    let placed = placed(commands, &spoken, given.workspace);
+    let between = placed.keys().any(|at| *at < versions.len());
     let wait = match given.patience {
         Patience::Waits => gap,
-        Patience::Partial => gap && (versions.is_empty() || at < versions.len()),
+        Patience::Partial => gap && (versions.is_empty() || between),
         Patience::Over => false,
     };
     if wait {
         return Settled::Wait;
     }
-    settlement.snapshot = mixed(given.before, given.after, &explained);
     if gap && given.patience == Patience::Over {
-        let commands = infer(&settlement.snapshot, given.after, &unexplained);
-        let statements: Vec<Statement> = commands
-            .iter()
-            .map(|command| statement(command, given.now))
-            .collect();
-        if !statements.is_empty() {
-            versions.insert(at, (usize::MAX, statements));
+        for (at, commands) in placed.iter().rev() {
+            versions.insert(*at, (usize::MAX, inferred(commands, given.now)));
         }
         settlement.snapshot = given.after.clone();
     }
@@ -151,6 +151,50 @@ fn recorded(
         .collect()
 }
 
+/// Of what changed, what the recorded commands made of it.
+fn explained(
+    given: &Settling<'_>,
+    doings: &[Doing<'_>],
+    recorded: &[Option<Origin>],
+    changed: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let counted = doings.iter().zip(recorded);
+    let counted = counted.filter(|(_, origin)| origin.is_some());
+    let counted: Vec<&Doing<'_>> = counted.map(|(doing, _)| doing).collect();
+    let explains = |doing: &Doing<'_>| {
+        let keys = doing.keys.intersection(changed);
+        // What is gone was not made.
+        keys.filter(|key| doing.command.removes() || given.after.0.contains_key(*key))
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    let mut explained: BTreeSet<String> =
+        counted.iter().flat_map(|doing| explains(doing)).collect();
+    let made: BTreeSet<&str> = counted
+        .iter()
+        .filter(|doing| doing.command.is_of_whole())
+        .flat_map(|doing| doing.command.names())
+        .collect();
+    // An index makes its collection, but no other index and no options: where there are such, it
+    // was made, or given its name, before.
+    for doing in &counted {
+        let name = doing.command.collection.as_str();
+        let key = collection_key(name, false);
+        let is_plain = given
+            .after
+            .0
+            .get(&key)
+            .is_none_or(|options| options == "{}");
+        let mut indexes = keys_of(given.after, name).into_iter();
+        let is_all = indexes.all(|index| !changed.contains(&index) || explained.contains(&index));
+        let was_there = given.before.0.contains_key(&key);
+        if !(was_there || made.contains(name) || is_plain && is_all) {
+            explained.remove(&key);
+        }
+    }
+    explained
+}
+
 /// The versions that captures make, each with the capture's index; and what becomes of the captures
 /// themselves.
 fn versions(
@@ -196,26 +240,9 @@ fn is_pending(given: &Settling<'_>, doing: &Doing<'_>) -> bool {
     doing.said.outcome == Outcome::Unknown && pid.is_some_and(|pid| given.alive.contains(&pid))
 }
 
-/// Before the first version that speaks of the collection of something inferred.
-fn place_of_inferred(
-    given: &Settling<'_>,
-    versions: &[(usize, Vec<Statement>)],
-    doings: &[Doing<'_>],
-    unexplained: &[String],
-) -> usize {
-    let names: BTreeSet<String> = infer(given.before, given.after, unexplained)
-        .iter()
-        .filter_map(|command| Command::read(&json::write(command), given.workspace).ok())
-        .flat_map(|command| command.names().map(str::to_owned).collect::<Vec<_>>())
-        .collect();
-    let speaks = |capture: usize| {
-        let mut of_capture = doings.iter().filter(|doing| doing.capture == capture);
-        of_capture.any(|doing| doing.command.names().any(|name| names.contains(name)))
-    };
-    versions
-        .iter()
-        .position(|(capture, _)| speaks(*capture))
-        .unwrap_or(versions.len())
+fn inferred(commands: &[Document], now: OffsetDateTime) -> Vec<Statement> {
+    let each = commands.iter();
+    each.map(|command| statement(command, now)).collect()
 }
 
 #[cfg(test)]

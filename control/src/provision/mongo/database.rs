@@ -9,6 +9,8 @@ use crate::blueprint::Snapshot;
 use crate::blueprint::mongo::infer;
 use crate::blueprint::mongo::normal::MARKER;
 
+const INDEX_NOT_FOUND: i32 = 27;
+
 /// What is there under a database's name.
 pub(super) enum There {
     Nothing,
@@ -35,7 +37,12 @@ impl Mongo {
     pub(super) async fn make(&self, database: &str, objects: &Snapshot) -> Result<(), Fault> {
         let keys: Vec<String> = objects.0.keys().cloned().collect();
         for command in infer(&Snapshot::default(), objects, &keys) {
-            self.run(database, command).await?;
+            let drops = command.contains_key("dropIndexes");
+            match self.run(database, command).await {
+                // What some servers make with a collection is not there to be dropped.
+                Err(fault) if drops && fault.code == INDEX_NOT_FOUND => {}
+                other => drop(other?),
+            }
             self.cut_here().await;
         }
         Ok(())

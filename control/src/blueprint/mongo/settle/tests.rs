@@ -170,6 +170,63 @@ fn what_nothing_explains_is_waited_for_and_then_inferred_before_who_speaks_of_it
 }
 
 #[test]
+fn an_index_of_a_collection_that_a_version_makes_is_behind_it() {
+    let series = doc! {"timeseries": {"timeField": "t", "metaField": "m"}};
+    let case = Case {
+        before: Snapshot::default(),
+        after: snapshot(&[("users", series)], &[("users", "a")]),
+        captures: done(&[
+            r#"{"create":"users","timeseries":{"timeField":"t","metaField":"m"}}"#.to_owned(),
+        ]),
+        alive: &[],
+    };
+    let partial = case.settled(Patience::Partial);
+    assert_eq!(texts(&partial), [is("create users", Origin::Wire)]);
+    let expected = [
+        is("create users", Origin::Wire),
+        is("createIndexes users", Origin::Inferred),
+    ];
+    assert_eq!(texts(&case.settled(Patience::Over)), expected);
+}
+
+/// Renamed past the proxy, between commands about both names.
+#[test]
+fn a_renamed_collection_keeps_its_documents_between_what_is_said_of_both_names() {
+    let mut case = Case {
+        before: snapshot(&[("users", doc! {})], &[("users", "a")]),
+        after: snapshot(&[("people", doc! {})], &[("people", "a"), ("people", "b")]),
+        captures: done(&[index("people", "b")]),
+        alive: &[],
+    };
+    let rename = is("renameCollection users", Origin::Inferred);
+    let expected = [rename.clone(), is("createIndexes people", Origin::Wire)];
+    assert_eq!(texts(&case.settled(Patience::Over)), expected);
+    // What is said of the old name is said before.
+    case.captures = done(&[r#"{"collMod":"users","validator":{}}"#.to_owned()]);
+    case.after = snapshot(&[("people", doc! {})], &[("people", "a")]);
+    let settled = texts(&case.settled(Patience::Over));
+    assert_eq!(settled.last(), Some(&rename), "{settled:?}");
+}
+
+#[test]
+fn what_a_dropped_collection_was_is_not_made_again_behind_its_end() {
+    let case = Case {
+        before: snapshot(&[("users", doc! {})], &[]),
+        after: snapshot(&[("people", doc! {})], &[("people", "a"), ("people", "b")]),
+        captures: done(&[index("users", "a"), index("users", "c")]),
+        alive: &[],
+    };
+    let expected = [
+        is("createIndexes users", Origin::Wire),
+        is("createIndexes users", Origin::Wire),
+        is("drop users", Origin::Inferred),
+        is("create people", Origin::Inferred),
+        is("createIndexes people", Origin::Inferred),
+    ];
+    assert_eq!(texts(&case.settled(Patience::Over)), expected);
+}
+
+#[test]
 fn a_command_whose_end_nobody_saw_counts_if_its_effect_is_there() {
     let unknown = |text: &str| vec![captured(0, Outcome::Unknown, text)];
     let mut case = Case {

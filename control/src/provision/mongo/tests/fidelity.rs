@@ -20,6 +20,14 @@ fn commands() -> Vec<Document> {
         doc! {"create": "series", "timeseries": {
             "timeField": "at", "metaField": "of", "granularity": "minutes",
         }, "expireAfterSeconds": 3600_i64},
+        // The index that it is made with, where it is made with one.
+        doc! {"create": "bare", "timeseries": {"timeField": "at", "metaField": "of"}},
+        doc! {"dropIndexes": "bare", "index": "of_1_at_1"},
+        doc! {"createIndexes": "series", "indexes": [{"key": {"of.a": 1}, "name": "of_a"}]},
+        doc! {"createIndexes": "german", "indexes": [{"key": {"w": 1}, "name": "german"}]},
+        doc! {"createIndexes": "german", "indexes": [
+            {"key": {"v": 1}, "name": "simple", "collation": {"locale": "simple"}},
+        ]},
         doc! {"create": "with.dots and spaces"},
         doc! {"create": "few", "viewOn": "plain", "pipeline": [
             {"$match": {"n": {"$gt": 1_i64}}}, {"$lookup": {
