@@ -117,7 +117,8 @@ init_control() {
 }
 
 # start_fleet ENGINE DOOR SERVER_PORT USER LIMIT: control, and the proxy with this door, in front of one
-# server; LIMIT is the proxy's option that says how many connections a database may have. Without TLS on
+# server; LIMIT is the proxy's option that says how many connections a database may have
+# (SERVER_CONNECTIONS, or one more than CLIENTS). Without TLS on
 # either side, as the other ways are.
 start_fleet() {
   local engine=$1 door=$2 server_port=$3 user=$4 limit=$5
@@ -132,8 +133,52 @@ start_fleet() {
     --postgres-listen "127.0.0.1:$POSTGRES_PORT" "--$door-listen" "127.0.0.1:$PROXY_PORT" \
     --admin-listen "127.0.0.1:$ADMIN_PORT" --control-url "$TDB_API_URL" \
     --proxy-token-file "$DIR/proxy-token" --proxy-id bench --drain-seconds $DRAIN_SECONDS \
-    "$limit" $((CLIENTS + 1))
+    "$limit" "${SERVER_CONNECTIONS:-$((CLIENTS + 1))}"
   until_ready proxy "$BIN/tenantsdb-proxy" health --ready --admin-listen "127.0.0.1:$ADMIN_PORT"
+}
+
+# find_haproxy: sets HAPROXY. Debian has it in /usr/sbin, which is not on everybody's path.
+find_haproxy() { HAPROXY=$(PATH=$PATH:/usr/sbin command -v haproxy); }
+
+haproxy_version() { "$HAPROXY" -v | sed -nE '1s/^[^0-9]*([0-9.]+).*$/\1/p'; }
+
+# start_haproxy SERVER_PORT: in tcp mode on HAPROXY_PORT, in front of one server.
+start_haproxy() {
+  cat >"$DIR/haproxy.cfg" <<CONFIG
+global
+  nbthread $THREADS
+  maxconn 1000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+listen bench
+  bind 127.0.0.1:$HAPROXY_PORT
+  server main 127.0.0.1:$1
+CONFIG
+  # -db: in the foreground and one process, whose processor time is all there is.
+  start haproxy as_own_session "$HAPROXY" -db -f "$DIR/haproxy.cfg"
+  until_ready haproxy bash -c "exec 3<>/dev/tcp/127.0.0.1/$HAPROXY_PORT"
+}
+
+# run_load WHAT COMMAND…: the program's report is in $DIR/report then; WHAT names it where it fails. In
+# the background and waited for, since bash would hold a signal back until a command in the foreground
+# has ended.
+run_load() {
+  local what=$1 code=0
+  shift
+  "$@" >"$DIR/report" 2>&1 &
+  LOAD_PID=$!
+  wait $LOAD_PID || code=$?
+  LOAD_PID=
+  [ $code = 0 ] || { tail -n 20 "$DIR/report" >&2; die "$what failed"; }
+}
+
+# What the figures were made on.
+machine() {
+  printf '%s processors (%s), load average before: %s' "$(nproc)" \
+    "$(sed -nE 's/^model name\s*: (.*)$/\1/p' /proc/cpuinfo | head -n 1)" "$LOAD_BEFORE"
 }
 
 # Ticks of processor time that a process has used, all of its threads together. Its name, in
@@ -143,6 +188,12 @@ cpu_ticks() {
   stat=$(cat "/proc/$1/stat") || die "process $1 has ended"
   read -ra fields <<<"${stat##*) }"
   echo $((fields[11] + fields[12]))
+}
+
+# cpu_each TICKS OPERATIONS: microseconds of processor time for each.
+cpu_each() {
+  awk -v ticks="$1" -v hz="$(getconf CLK_TCK)" -v operations="$2" \
+    'BEGIN { printf "%.2f", ticks / hz * 1e6 / operations }'
 }
 
 # median FILE COLUMN

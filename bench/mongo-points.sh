@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # What the proxy costs a MongoDB client: point reads and inserts against one server, directly, through
-# HAProxy in tcp mode, and through the proxy, which looks at each request and numbers it anew. Prints a
-# table; README.md beside this file says how to read it. Everything that it needs is started for it on
+# HAProxy in tcp mode, and through the proxy, which looks at each request and numbers it anew, in both of
+# its pool modes; and many clients of a driver over few server connections. Prints a table; README.md beside this file says how to read it. Everything that it needs is started for it on
 # free ports of the loopback, with data in a temporary folder, and is gone afterwards.
 #
 # Settings, all optional:
 #   TENANTSDB_BENCH_ROUNDS=3       runs of each way, of which the median counts
 #   TENANTSDB_BENCH_REQUESTS=40000 requests of a run
 #   TENANTSDB_BENCH_CLIENTS=8      connections
+#   TENANTSDB_BENCH_MANY=500       driver clients of the last part, each with its own pool and monitors
+#   TENANTSDB_BENCH_MANY_CALLS=20  inserts of each, and as many finds
+#   TENANTSDB_BENCH_SERVER_CONNECTIONS=20  server connections that a database may have
 #   TENANTSDB_BENCH_THREADS=2      threads of HAProxy, and of the proxy for sessions
 #   TENANTSDB_BENCH_BIN=…          folder with tenantsdb-proxy, tenantsdb-control, tdb and mongo-load;
 #                                  nothing is built then
@@ -23,16 +26,19 @@ NAME=mongo-points
 ROUNDS=${TENANTSDB_BENCH_ROUNDS:-3}
 REQUESTS=${TENANTSDB_BENCH_REQUESTS:-40000}
 CLIENTS=${TENANTSDB_BENCH_CLIENTS:-8}
+MANY=${TENANTSDB_BENCH_MANY:-500}
+MANY_CALLS=${TENANTSDB_BENCH_MANY_CALLS:-20}
+SERVER_CONNECTIONS=${TENANTSDB_BENCH_SERVER_CONNECTIONS:-20}
 THREADS=${TENANTSDB_BENCH_THREADS:-2}
 BIN=${TENANTSDB_BENCH_BIN:-}
 . "$ROOT/bench/common.sh"
 . "$ROOT/scripts/mongo.sh"
 
 LOADS=(find insert)
-WAYS=(direct haproxy session)
+WAYS=(direct haproxy session transaction)
 
 need_programs() {
-  HAPROXY=$(PATH=$PATH:/usr/sbin command -v haproxy) || {
+  find_haproxy || {
     progress "$NAME: a program is missing; install it with:"
     progress '  apt-get install --no-install-recommends haproxy'
     exit $UNAVAILABLE
@@ -64,64 +70,43 @@ start_server() {
   until_ready mongo mongo_admin check "$MONGO_PORT" "$DIR/admin.password"
 }
 
-make_tenant() {
+make_workspace() {
   "$BIN/tdb" workspaces create --name bench --database MongoDB --no-save >>"$DIR/log/tdb.log" 2>&1 ||
     die 'tdb workspaces create failed'
-  URL=$("$BIN/tdb" tenants create --name acme --blueprint bench --no-save --quiet \
+}
+
+# make_tenant NAME MODE: prints its connection string.
+make_tenant() {
+  local url
+  url=$("$BIN/tdb" tenants create --name "$1" --blueprint bench --pool-mode "$2" --no-save --quiet \
     2>>"$DIR/log/tdb.log") || die 'tdb tenants create failed'
-  [[ $URL = mongodb://*@127.0.0.1:$PROXY_PORT/* ]] ||
+  [[ $url = mongodb://*@127.0.0.1:$PROXY_PORT/* ]] ||
     die 'the connection string of the tenant is not of the form mongodb://USER:PASSWORD@HOST/DATABASE'
+  printf '%s' "$url"
 }
 
-start_haproxy() {
-  cat >"$DIR/haproxy.cfg" <<CONFIG
-global
-  nbthread $THREADS
-  maxconn 1000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 1h
-  timeout server 1h
-listen mongo
-  bind 127.0.0.1:$HAPROXY_PORT
-  server main 127.0.0.1:$MONGO_PORT
-CONFIG
-  # -db: in the foreground and one process, whose processor time is all there is.
-  start haproxy as_own_session "$HAPROXY" -db -f "$DIR/haproxy.cfg"
-  until_ready haproxy bash -c "exec 3<>/dev/tcp/127.0.0.1/$HAPROXY_PORT"
-}
-
-# load WAY LOAD REQUESTS: "requests/s  95th percentile in ms" is in $DIR/report then. In the background
-# and waited for, since bash would hold a signal back until a command in the foreground has ended.
+# load WAY LOAD REQUESTS: "requests/s  95th percentile in ms" is in $DIR/report then.
 load() {
-  local code=0 port=$MONGO_PORT
+  local port=$MONGO_PORT url=$URL
   case $1 in
     haproxy) port=$HAPROXY_PORT ;;
     session) port=$PROXY_PORT ;;
+    transaction) port=$PROXY_PORT url=$TRANSACTION_URL ;;
   esac
   # The tenant's own login everywhere: what a server does for a user is the same then.
-  "$LOAD" "${URL/127.0.0.1:$PROXY_PORT/127.0.0.1:$port}" "$2" "$CLIENTS" "$3" >"$DIR/report" 2>&1 &
-  LOAD_PID=$!
-  wait $LOAD_PID || code=$?
-  LOAD_PID=
-  if [ $code != 0 ]; then
-    tail -n 20 "$DIR/report" >&2
-    die "mongo-load failed ($1)"
-  fi
+  run_load "mongo-load ($1)" "$LOAD" "${url/127.0.0.1:$PROXY_PORT/127.0.0.1:$port}" "$2" "$CLIENTS" "$3"
 }
 
 # measure WAY LOAD: adds a line "requests/s  95th percentile  CPU µs" to the runs.
 measure() {
   local way=$1 before=0 after=0 rate latency cpu child=$1
-  [ "$way" != session ] || child=proxy
+  case $way in session | transaction) child=proxy ;; esac
   local pid=${PID_OF[$child]:-}
   [ -z "$pid" ] || before=$(cpu_ticks "$pid")
   load "$way" "$2" "$REQUESTS"
   [ -z "$pid" ] || after=$(cpu_ticks "$pid")
   read -r rate latency <"$DIR/report"
-  cpu=$(awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v requests="$REQUESTS" \
-    'BEGIN { printf "%.2f", ticks / hz * 1e6 / requests }')
+  cpu=$(cpu_each $((after - before)) "$REQUESTS")
   echo "$rate $latency $cpu" >>"$DIR/runs/$2.$way"
   progress "  $way: $rate requests/s, 95 % within $latency ms${pid:+, CPU $cpu µs/request}"
 }
@@ -138,6 +123,18 @@ measure_all() {
   done
 }
 
+# Clients of a driver, all open at once, over a few server connections. The report is on stdout.
+measure_many() {
+  local before after spent
+  progress "$MANY driver clients over $SERVER_CONNECTIONS server connections"
+  before=$(cpu_ticks "${PID_OF[proxy]}")
+  run_load mongo-many "$ROOT/.venv/bin/python" -I "$ROOT/bench/mongo-many.py" "$MANY_URL" "$MANY" \
+    "$MANY_CALLS" "http://127.0.0.1:$ADMIN_PORT/metrics"
+  after=$(cpu_ticks "${PID_OF[proxy]}")
+  spent=$(cpu_each $((after - before)) $((MANY * MANY_CALLS * 2)))
+  MANY_REPORT="$(cat "$DIR/report"), the proxy's CPU $spent µs/request with the logins"
+}
+
 row() {
   local load=$1 way=$2 runs=$DIR/runs/$1 cpu='–'
   [ "$way" = direct ] || cpu=$(median "$runs.$way" 3 | awk '{ printf "%.1f", $1 }')
@@ -150,9 +147,8 @@ row() {
 
 report() {
   local load way
-  say "$(nproc) processors ($(sed -nE 's/^model name\s*: (.*)$/\1/p' /proc/cpuinfo | head -n 1))," \
-    "load average before: $LOAD_BEFORE"
-  say "$(mongo_name "$KIND"), HAProxy $("$HAPROXY" -v | sed -nE '1s/^[^0-9]*([0-9.]+).*$/\1/p')"
+  say "$(machine)"
+  say "$(mongo_name "$KIND"), HAProxy $(haproxy_version)"
   say "$CLIENTS connections, $THREADS threads of HAProxy and of the proxy, median of $ROUNDS rounds of" \
     "$REQUESTS requests"
   say
@@ -161,6 +157,8 @@ report() {
   for load in "${LOADS[@]}"; do
     for way in "${WAYS[@]}"; do row "$load" "$way"; done
   done
+  say
+  say "$MANY_REPORT"
 }
 
 need_programs
@@ -170,7 +168,11 @@ prepare
 read -r MONGO_PORT HAPROXY_PORT PROXY_PORT POSTGRES_PORT CONTROL_PORT ADMIN_PORT <<<"$(free_ports 6)"
 start_server
 start_fleet MongoDB mongo "$MONGO_PORT" admin --mongo-server-connections-max
-make_tenant
-start_haproxy
+make_workspace
+URL=$(make_tenant acme session)
+TRANSACTION_URL=$(make_tenant globex transaction)
+MANY_URL=$(make_tenant initech transaction)
+start_haproxy "$MONGO_PORT"
 measure_all
+measure_many
 report

@@ -38,8 +38,7 @@ WAYS=(direct haproxy proxy)
 need_programs() {
   local packages=()
   command -v sysbench >/dev/null || packages+=(sysbench)
-  # Debian has it in /usr/sbin, which is not on everybody's path.
-  HAPROXY=$(PATH=$PATH:/usr/sbin command -v haproxy) || packages+=(haproxy)
+  find_haproxy || packages+=(haproxy)
   MARIADBD=$(mariadb_program mariadbd)
   [ -n "$MARIADBD" ] && command -v mariadb-install-db >/dev/null || packages+=(mariadb-server-core)
   command -v mariadb >/dev/null || packages+=(mariadb-client)
@@ -113,47 +112,20 @@ GRANT SELECT ON \`${DATABASE//_/\\_}\`.* TO bench@'127.0.0.1';
 SQL
 }
 
-start_haproxy() {
-  cat >"$DIR/haproxy.cfg" <<CONFIG
-global
-  nbthread $THREADS
-  maxconn 1000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 1h
-  timeout server 1h
-listen mariadb
-  bind 127.0.0.1:$HAPROXY_PORT
-  server main 127.0.0.1:$MARIADB_PORT
-CONFIG
-  # -db: in the foreground and one process, whose processor time is all there is.
-  start haproxy as_own_session "$HAPROXY" -db -f "$DIR/haproxy.cfg"
-  until_ready haproxy bash -c "exec 3<>/dev/tcp/127.0.0.1/$HAPROXY_PORT"
-}
-
 # --- measuring ---------------------------------------------------------------------------------
 
-# run_sysbench WAY OPTION…: its report is in $DIR/report then. In the background and waited for,
-# since bash would hold a signal back until a command in the foreground has ended.
+# run_sysbench WAY OPTION…: its report is in $DIR/report then.
 run_sysbench() {
-  local way=$1 code=0 port user=bench password=$DIRECT_PASSWORD
+  local way=$1 port user=bench password=$DIRECT_PASSWORD
   shift
   case $way in
     direct) port=$MARIADB_PORT ;;
     haproxy) port=$HAPROXY_PORT ;;
     proxy) port=$PROXY_PORT user=$TENANT_USER password=$TENANT_PASSWORD ;;
   esac
-  sysbench oltp_point_select --db-driver=mysql --mysql-host=127.0.0.1 --mysql-port="$port" \
+  run_load "sysbench ($way)" sysbench oltp_point_select --db-driver=mysql --mysql-host=127.0.0.1 --mysql-port="$port" \
     --mysql-user="$user" --mysql-password="$password" --mysql-db="$DATABASE" --mysql-ssl=off \
-    --tables=1 --table-size="$ROWS" "$@" >"$DIR/report" 2>&1 &
-  LOAD_PID=$!
-  wait $LOAD_PID || code=$?
-  LOAD_PID=
-  if [ $code != 0 ]; then
-    tail -n 20 "$DIR/report" >&2
-    die "sysbench failed ($way)"
-  fi
+    --tables=1 --table-size="$ROWS" "$@"
 }
 
 # load WAY STATEMENTS SECONDS
@@ -185,8 +157,7 @@ measure() {
   latency=$(from_report '95th percentile: +([0-9.]+)')
   errors=$(($(from_report 'ignored errors: +([0-9]+)') + $(from_report 'reconnects: +([0-9]+)')))
   [ "$errors" = 0 ] || die "a run with errors or reconnects is none ($way, $statements)"
-  cpu=$(awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v queries="$queries" \
-    'BEGIN { printf "%.2f", ticks / hz * 1e6 / queries }')
+  cpu=$(cpu_each $((after - before)) "$queries")
   echo "$rate $latency $cpu" >>"$DIR/runs/$statements.$way"
   progress "  $way: $rate queries/s, 95 % within $latency ms${pid:+, CPU $cpu µs/query}"
 }
@@ -221,10 +192,9 @@ row() {
 
 report() {
   local statements way
-  say "$(nproc) processors ($(sed -nE 's/^model name\s*: (.*)$/\1/p' /proc/cpuinfo | head -n 1))," \
-    "load average before: $LOAD_BEFORE"
+  say "$(machine)"
   say "MariaDB $(as_admin -BN -e 'SELECT @@version')," \
-    "HAProxy $("$HAPROXY" -v | sed -nE '1s/^[^0-9]*([0-9.]+).*$/\1/p')," \
+    "HAProxy $(haproxy_version)," \
     "$(sysbench --version)"
   say "$CLIENTS clients, $ROWS rows, $THREADS threads of HAProxy and of the proxy," \
     "median of $ROUNDS rounds of $RUN_SECONDS s"
@@ -249,7 +219,7 @@ start_mariadb
 start_fleet MySQL mariadb "$MARIADB_PORT" admin --server-connections-max
 make_tenant
 make_direct_login
-start_haproxy
+start_haproxy "$MARIADB_PORT"
 progress "filling $ROWS rows through the proxy"
 run_sysbench proxy prepare
 measure_all

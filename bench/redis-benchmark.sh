@@ -36,7 +36,7 @@ VALUE_BYTES=64
 
 need_programs() {
   local packages=()
-  HAPROXY=$(PATH=$PATH:/usr/sbin command -v haproxy) || packages+=(haproxy)
+  find_haproxy || packages+=(haproxy)
   command -v redis-server >/dev/null || packages+=(redis-server)
   command -v redis-benchmark >/dev/null || packages+=(redis-tools)
   [ ${#packages[@]} = 0 ] && return
@@ -70,42 +70,15 @@ make_tenant() {
   PASSWORD_OF[$mode]=${BASH_REMATCH[2]}
 }
 
-start_haproxy() {
-  cat >"$DIR/haproxy.cfg" <<CONFIG
-global
-  nbthread $THREADS
-  maxconn 1000
-defaults
-  mode tcp
-  timeout connect 5s
-  timeout client 1h
-  timeout server 1h
-listen redis
-  bind 127.0.0.1:$HAPROXY_PORT
-  server main 127.0.0.1:$REDIS_PORT
-CONFIG
-  # -db: in the foreground and one process, whose processor time is all there is.
-  start haproxy as_own_session "$HAPROXY" -db -f "$DIR/haproxy.cfg"
-  until_ready haproxy bash -c "exec 3<>/dev/tcp/127.0.0.1/$HAPROXY_PORT"
-}
-
-# load WAY COMMAND PIPELINE REQUESTS: redis-benchmark's report is in $DIR/report then. In the background
-# and waited for, since bash would hold a signal back until a command in the foreground has ended.
+# load WAY COMMAND PIPELINE REQUESTS: redis-benchmark's report is in $DIR/report then.
 load() {
-  local way=$1 code=0 port=$REDIS_PORT user=default password=$ADMIN_PASSWORD
+  local way=$1 port=$REDIS_PORT user=default password=$ADMIN_PASSWORD
   case $way in
     haproxy) port=$HAPROXY_PORT ;;
     session | transaction) port=$PROXY_PORT user=${USER_OF[$way]} password=${PASSWORD_OF[$way]} ;;
   esac
-  redis-benchmark -h 127.0.0.1 -p "$port" --user "$user" -a "$password" -t "$2" -P "$3" -n "$4" \
-    -c "$CLIENTS" -r $KEYS -d $VALUE_BYTES --csv >"$DIR/report" 2>&1 &
-  LOAD_PID=$!
-  wait $LOAD_PID || code=$?
-  LOAD_PID=
-  if [ $code != 0 ]; then
-    tail -n 20 "$DIR/report" >&2
-    die "redis-benchmark failed ($way)"
-  fi
+  run_load "redis-benchmark ($way)" redis-benchmark -h 127.0.0.1 -p "$port" --user "$user" -a "$password" -t "$2" -P "$3" -n "$4" \
+    -c "$CLIENTS" -r $KEYS -d $VALUE_BYTES --csv
 }
 
 # measure WAY COMMAND PIPELINE: adds a line "requests/s  95th percentile  CPU µs" to the runs.
@@ -119,8 +92,7 @@ measure() {
   # "test","rps","avg","min","p50","p95","p99","max"
   IFS=, read -r _ rate _ _ _ latency _ < <(grep -i "^\"$2\"" "$DIR/report" | tr -d '"') ||
     die "redis-benchmark's report has no line about $2"
-  cpu=$(awk -v ticks=$((after - before)) -v hz="$(getconf CLK_TCK)" -v requests="$REQUESTS" \
-    'BEGIN { printf "%.2f", ticks / hz * 1e6 / requests }')
+  cpu=$(cpu_each $((after - before)) "$REQUESTS")
   echo "$rate $latency $cpu" >>"$DIR/runs/$2.$3.$way"
   progress "  $way: $rate requests/s, 95 % within $latency ms${pid:+, CPU $cpu µs/request}"
 }
@@ -151,10 +123,9 @@ row() {
 
 report() {
   local command pipeline way
-  say "$(nproc) processors ($(sed -nE 's/^model name\s*: (.*)$/\1/p' /proc/cpuinfo | head -n 1))," \
-    "load average before: $LOAD_BEFORE"
+  say "$(machine)"
   say "$(redis-server --version | sed -nE 's/^.*v=([0-9.]+).*$/Redis \1/p')," \
-    "HAProxy $("$HAPROXY" -v | sed -nE '1s/^[^0-9]*([0-9.]+).*$/\1/p')"
+    "HAProxy $(haproxy_version)"
   say "$CLIENTS clients, $KEYS keys, values of $VALUE_BYTES bytes, $THREADS threads of HAProxy and of" \
     "the proxy, median of $ROUNDS rounds of $REQUESTS requests"
   say
@@ -176,6 +147,6 @@ start_redis
 start_fleet Redis redis "$REDIS_PORT" default --redis-server-connections-max
 make_tenant session
 make_tenant transaction
-start_haproxy
+start_haproxy "$REDIS_PORT"
 measure_all
 report
