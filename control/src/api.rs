@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod blueprints;
 pub(crate) mod credentials;
 pub(crate) mod deployments;
+pub(crate) mod drift;
 pub(crate) mod error;
 pub(crate) mod extract;
 pub(crate) mod feed;
@@ -42,6 +43,7 @@ pub(crate) fn resources() -> Routes {
         .merge(settings::routes())
         .merge(blueprints::routes())
         .merge(tenants::routes())
+        .merge(drift::routes())
         .merge(credentials::routes())
         .merge(deployments::routes())
         .merge(proxies::routes())

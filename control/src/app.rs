@@ -8,6 +8,7 @@ pub(crate) mod accounts;
 pub(crate) mod api_keys;
 pub(crate) mod blueprints;
 pub(crate) mod credentials;
+pub(crate) mod drift;
 pub(crate) mod housekeeping;
 pub(crate) mod password;
 pub(crate) mod pending;

@@ -14,6 +14,7 @@ mod config;
 mod connect;
 mod credentials;
 mod deployments;
+mod drift;
 mod error;
 mod file;
 mod print;

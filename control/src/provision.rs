@@ -5,6 +5,7 @@
 //! rest. Admin logins run only statements written here; captured text runs as
 //! a login that is made for it.
 
+mod drift;
 mod marker;
 mod mongo;
 mod mysql;
@@ -16,6 +17,7 @@ mod types;
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::secret::Secret;
 
+pub use self::drift::{Difference, How};
 #[cfg(test)]
 pub(crate) use self::mongo::tests::server as mongo_test_server;
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod clients;
 mod ddl_capture;
 mod deploy;
 mod drain;
+mod drift;
 mod dump;
 mod errors;
 mod health;

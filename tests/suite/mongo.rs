@@ -6,6 +6,7 @@ use tenantsdb_tests::mongo::{self, Database};
 mod battery;
 mod capture;
 mod deploy;
+mod drift;
 mod dump;
 mod isolation;
 mod login;

@@ -7,7 +7,8 @@ use utoipa::{Modify, OpenApi};
 
 use super::routes::Routes;
 use super::{
-    api_keys, blueprints, credentials, deployments, proxies, servers, settings, tenants, workspaces,
+    api_keys, blueprints, credentials, deployments, drift, proxies, servers, settings, tenants,
+    workspaces,
 };
 
 /// The document.
@@ -22,6 +23,7 @@ use super::{
         blueprints::list, blueprints::fetch, blueprints::list_versions,
         tenants::create, tenants::list, tenants::fetch, tenants::delete,
         tenants::change, tenants::suspend, tenants::resume,
+        drift::fetch,
         credentials::rotate,
         deployments::create, deployments::list, deployments::fetch,
         proxies::list,

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::credentials::Keep;
 use super::error::Error;
 use super::servers::label;
-use super::{ListArgs, Session, credentials, print};
+use super::{ListArgs, Session, credentials, drift, print};
 use crate::client::Reply;
 use crate::client::requests::TenantCreate;
 use crate::client::types::{Tenant, TenantDatabase};
@@ -23,6 +23,11 @@ pub(super) enum Command {
     },
     /// Change how a tenant's database is served
     Set(SetArgs),
+    /// Show what no version put into its databases, or is gone from them
+    Drift {
+        /// Its name
+        tenant: String,
+    },
     /// Close a tenant to its clients; its data stays
     Suspend {
         /// Its name
@@ -112,6 +117,7 @@ impl Command {
             Self::List(_) => "Listing tenants".to_owned(),
             Self::Get { tenant } => format!("Showing tenant '{tenant}'"),
             Self::Set(args) => format!("Changing tenant '{}'", args.tenant),
+            Self::Drift { tenant } => format!("Comparing tenant '{tenant}'"),
             Self::Suspend { tenant } => format!("Suspending tenant '{tenant}'"),
             Self::Resume { tenant } => format!("Resuming tenant '{tenant}'"),
             Self::Delete { tenant, .. } => format!("Deleting tenant '{tenant}'"),
@@ -149,6 +155,7 @@ impl Command {
                 let set = client.tenant_pool_mode_set(&tenant, &blueprint, &pool_mode);
                 changed(&set.await?, &format!("has pool mode {pool_mode}"), session)
             }
+            Self::Drift { tenant } => drift::show(&tenant, session).await,
             Self::Suspend { tenant } => {
                 changed(&client.tenant_suspend(&tenant).await?, "suspended", session)
             }

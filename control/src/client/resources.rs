@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::requests::{DeploymentCreate, ServerAdd, TenantCreate, WorkspaceCreate};
 use super::types::{
-    ApiKey, ApiKeyIssued, Blueprint, BlueprintVersion, CredentialRotated, Deployment, Diff, Proxy,
-    Server, Settings, Tenant, Workspace,
+    ApiKey, ApiKeyIssued, Blueprint, BlueprintVersion, CredentialRotated, Deployment, Diff, Drift,
+    Proxy, Server, Settings, Tenant, Workspace,
 };
 use super::{Call, Client, Error, PAGE_ITEMS_MAX, Paging, Reply};
 
@@ -135,6 +135,11 @@ impl Client {
     ) -> Result<Reply<Tenant>, Error> {
         let path = ["tenants", name, "databases", blueprint];
         self.patch(&path, json!({ "pool_mode": pool_mode })).await
+    }
+
+    /// How its databases differ from the versions that they have.
+    pub async fn tenant_drift(&self, name: &str) -> Result<Reply<Drift>, Error> {
+        self.get(&["tenants", name, "drift"]).await
     }
 
     /// Closes a tenant to its clients.

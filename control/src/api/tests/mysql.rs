@@ -1,5 +1,6 @@
 //! What is particular to MySQL and MariaDB: here without a server behind it.
 
+mod drift;
 mod lifecycle;
 mod sealing;
 
