@@ -3,11 +3,14 @@
 //!
 //! What may hold a secret has no `Debug`.
 
+mod drift;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::drift::{Difference, Drift, DriftedDatabase};
 pub use crate::provision::{Column, Definition, Table};
 
 /// Words that a user put on a server or tenant.
@@ -128,36 +131,6 @@ pub struct PendingStatement {
     pub origin: String,
     /// `false` where it cannot be told afterwards whether it ran.
     pub crash_safe: Option<bool>,
-}
-
-/// How a tenant's databases differ from the versions that they have.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Drift {
-    /// One for each blueprint.
-    pub databases: Vec<DriftedDatabase>,
-}
-
-/// How a database differs from its version.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct DriftedDatabase {
-    /// `{blueprint}__{tenant}`.
-    pub database: String,
-    /// The version that it has.
-    pub version: String,
-    /// Empty if it is as the version says.
-    pub drift: Vec<Difference>,
-}
-
-/// An object that is not as the version has it.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Difference {
-    /// Kind and name.
-    pub object: String,
-    /// `extra`, `missing` or `different`.
-    pub how: String,
 }
 
 /// A blueprint. Versions and tables are empty in lists.
