@@ -12,6 +12,7 @@ mod isolation;
 mod login;
 mod malformed;
 mod pool;
+mod revoked;
 mod walk;
 
 /// A fleet on the shared server, with one blueprint.

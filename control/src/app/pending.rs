@@ -44,7 +44,8 @@ pub(crate) async fn settle(
     }
     let password = context.master_key.open(&login.database, &login.verifier)?;
     let provisioner = context.provisioner(server_id).await?;
-    if login.generation == 1 {
+    if !is_open(context, &login.database).await? {
+        // Somebody else's database must not be taken for one that is being made.
         provisioner.check_free(&login.database).await?;
     }
     let verifier = provisioner
@@ -55,6 +56,22 @@ pub(crate) async fn settle(
     let routed = put_route(&mut write, &login.database).await?;
     write.commit().await?;
     Ok((Login { verifier, ..login }, routed))
+}
+
+/// Whether a workspace or tenant is there already, and not being made.
+async fn is_open(context: &Context, database: &str) -> Result<bool> {
+    let mut read = context.store.read().await?;
+    let stage = match DatabaseName::parse(database) {
+        Some(DatabaseName::Workspace { blueprint }) => {
+            let row = blueprints::fetch(&mut read, blueprint).await?;
+            row.map(|row| row.stage)
+        }
+        _ => {
+            let row = databases::fetch(&mut read, database).await?;
+            row.map(|row| row.stage)
+        }
+    };
+    Ok(stage == Some(Stage::Active))
 }
 
 /// Tells the proxies of a database that is open.

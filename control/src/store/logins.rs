@@ -74,7 +74,11 @@ impl FromRow<'_, Row> for Login {
     }
 }
 
-/// Adds the login of a new database: the user of the database's own name, generation 1.
+/// Adds the login of a new database: the user of the database's own name.
+///
+/// Its generation is behind the newest revision of the routes. Each rotation raises both, and the end
+/// of a database raises the revision; so no login of a database, of this life or an earlier one, has
+/// had it. Proxies tell logins apart by it.
 pub(crate) async fn insert(
     conn: &mut Conn,
     engine: Engine,
@@ -83,7 +87,7 @@ pub(crate) async fn insert(
 ) -> Result<()> {
     sqlx::query(
         "INSERT INTO logins (engine, database, username, verifier, generation, applied)
-         VALUES ($1, $2, $2, $3, 1, FALSE)",
+         VALUES ($1, $2, $2, $3, (SELECT rev + 1 FROM meta), FALSE)",
     )
     .bind(engine.name())
     .bind(database)

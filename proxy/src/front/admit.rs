@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::limits::{DatabasePermit, HandshakePermit, SourcePermit};
 use crate::metrics::Outcome;
 use crate::pool::{Pooled, Pools};
-use crate::route::Route;
+use crate::route::{Login, Route};
 use tenantsdb_codecs::feed::route::Status;
 
 /// How long the server may take to confirm the reset, and to act on the ending of what a client
@@ -31,6 +31,8 @@ pub(super) enum NoSeat {
 pub(super) enum Shut {
     /// The process is going down.
     Draining,
+    /// The login that it has proved is none any more.
+    Revoked,
     /// The operator has closed the database.
     Suspended,
     /// No more clients for this database.
@@ -49,15 +51,27 @@ pub(super) async fn seat(
     context.limits.handshake(source).map_err(|_| NoSeat::Full)
 }
 
-/// Whether a client that has proved who it is may come in now.
-pub(super) fn admit(context: &Context, route: &Route) -> Result<DatabasePermit, Shut> {
+/// Whether a client that has proved who it is may come in now: by the table as it is now, and not by
+/// the route that its login began with. A login may take its time, and what it would be let in to
+/// may have been taken from it meanwhile: server connections that its password opened are still in
+/// the pool, and a database of the same name may be another's.
+pub(super) fn admit(
+    context: &Context,
+    proved: &Route,
+    login: &Login,
+) -> Result<DatabasePermit, Shut> {
     if context.drain.is_draining() {
         return Err(Shut::Draining);
+    }
+    let route = context.routes.get(proved.engine, &proved.database);
+    let route = route.ok_or(Shut::Revoked)?;
+    if !route.has_still(login) || route.server != proved.server {
+        return Err(Shut::Revoked);
     }
     if route.status == Status::Suspended {
         return Err(Shut::Suspended);
     }
-    context.limits.database(route).ok_or(Shut::Full)
+    context.limits.database(&route).ok_or(Shut::Full)
 }
 
 /// Gives a connection back once its reset is confirmed; otherwise, and when the process goes down,

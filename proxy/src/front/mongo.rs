@@ -152,7 +152,7 @@ async fn enter(
     Span::current()
         .record("database", &*proved.route.database)
         .record("user", proved.login().user.as_ref());
-    let refusal = match admit(context, &proved.route) {
+    let refusal = match admit(context, &proved.route, proved.login()) {
         Ok(place) => {
             client.reply(&reply.write());
             match timeout(context.config.handshake_timeout, client.send()).await {
@@ -180,6 +180,7 @@ fn shut_out(route: &Route, shut: Shut) -> Refusal {
     let database = route.database.clone();
     match shut {
         Shut::Draining => Refusal::Draining,
+        Shut::Revoked => Refusal::Denied,
         Shut::Suspended => Refusal::Suspended { database },
         Shut::Full => Refusal::DatabaseFull { database },
     }

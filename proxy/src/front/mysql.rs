@@ -232,7 +232,7 @@ async fn begin(
     // COM_CHANGE_USER may be proved with it again.
     startup.nonce = proved.nonce;
     let shut = |shut| shut_out(&proved.route, startup, shut);
-    let place = admit(context, &proved.route).map_err(shut)?;
+    let place = admit(context, &proved.route, proved.login()).map_err(shut)?;
     let (pooled, asked) = checkout(core, client, &proved, startup).await?;
     if is_fast(&proved.proof, asked) {
         encode_more_data(&[sha2::FAST_OK], &mut client.sequence, &mut client.out);
@@ -281,6 +281,10 @@ fn shut_out(route: &Route, startup: &Startup, shut: Shut) -> Refusal {
     let database = route.database.clone();
     match shut {
         Shut::Draining => Refusal::Draining,
+        Shut::Revoked => Refusal::Denied {
+            user: startup.user.clone(),
+            password: true,
+        },
         Shut::Suspended => Refusal::Suspended {
             user: startup.user.clone(),
             database,

@@ -199,7 +199,8 @@ async fn begin(
         .await
         .map_err(|_| Refusal::TooSlow)??;
     drop(place);
-    let place = admit(context, &proved.route).map_err(|shut| shut_out(&proved.route, shut))?;
+    let shut = |shut| shut_out(&proved.route, &startup.user, shut);
+    let place = admit(context, &proved.route, proved.login()).map_err(shut)?;
     let opener = Opener::new(context, &proved, startup);
     let refused = |error| Refusal::Checkout {
         database: startup.database.clone(),
@@ -231,10 +232,12 @@ async fn begin(
 }
 
 /// Why a client that has proved who it is does not come in.
-fn shut_out(route: &Route, shut: Shut) -> Refusal {
+fn shut_out(route: &Route, user: &str, shut: Shut) -> Refusal {
     let database = route.database.clone();
+    let user = user.to_owned();
     match shut {
         Shut::Draining => Refusal::Draining,
+        Shut::Revoked => Refusal::Denied { user },
         Shut::Suspended => Refusal::Suspended { database },
         Shut::Full => Refusal::DatabaseFull { database },
     }

@@ -247,7 +247,8 @@ async fn welcome(
     proved: &Proved,
 ) -> Result<Welcomed, Refusal> {
     let context = &core.context;
-    let place = admit(context, &proved.route).map_err(|shut| shut_out(&proved.route, shut))?;
+    let place = admit(context, &proved.route, proved.login())
+        .map_err(|shut| shut_out(&proved.route, shut))?;
     let asked_by_hello = login.hello.is_some();
     if let Some(hello) = login.hello {
         client.greet(hello);
@@ -290,6 +291,7 @@ fn shut_out(route: &Route, shut: Shut) -> Refusal {
     let database = route.database.clone();
     match shut {
         Shut::Draining => Refusal::Draining,
+        Shut::Revoked => Refusal::Denied,
         Shut::Suspended => Refusal::Suspended { database },
         Shut::Full => Refusal::DatabaseFull { database },
     }

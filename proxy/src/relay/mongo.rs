@@ -31,6 +31,9 @@ pub(crate) enum Broken {
     /// The client's bytes are not the protocol.
     #[error("{0}")]
     Client(ProtocolError),
+    /// Between two replies to one request, the session lost its right to the second.
+    #[error("{0}")]
+    Withdrawn(&'static str),
     /// The server went away, or its bytes are not the protocol. `begun`: the client has a part of
     /// the reply, or has not sent all of its request, so that it cannot be told.
     #[error("{error}")]

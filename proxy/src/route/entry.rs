@@ -101,6 +101,15 @@ pub enum RouteError {
 }
 
 impl Route {
+    /// Whether a login of an earlier state of this route is one of its logins still: of that name
+    /// and of that generation, of which no other login of the database has ever been.
+    #[must_use]
+    pub fn has_still(&self, login: &Login) -> bool {
+        self.logins
+            .iter()
+            .any(|now| now.user == login.user && now.generation == login.generation)
+    }
+
     /// Checks a route of the feed and reads its verifiers.
     ///
     /// # Errors

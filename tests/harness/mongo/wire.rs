@@ -7,7 +7,7 @@ use std::path::Path;
 use mongodb::bson::{Document, doc};
 
 use super::database::Failed;
-use super::login::Scram;
+use super::login::{Answer, Scram};
 use super::message::{self, MSG, REPLY};
 use crate::stream::Stream;
 
@@ -25,6 +25,13 @@ pub struct Reply {
     pub flags: u32,
     /// Its document.
     pub document: Document,
+}
+
+/// A login whose proof is still to be sent.
+pub struct Begun {
+    answer: Answer,
+    conversation: i32,
+    database: String,
 }
 
 /// An open connection.
@@ -169,17 +176,52 @@ impl Wire {
     ///
     /// The refusal.
     pub fn login(&mut self, user: &str, password: &str, database: &str) -> Result<(), Failed> {
+        let begun = self.login_begin(user, password, database)?;
+        self.login_end(begun)
+    }
+
+    /// The first half of a login: what the server asks is known then, and not answered.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    pub fn login_begin(
+        &mut self,
+        user: &str,
+        password: &str,
+        database: &str,
+    ) -> Result<Begun, Failed> {
         let scram = Scram::new(user, password);
         let start = doc! {
             "saslStart": 1, "mechanism": "SCRAM-SHA-256", "$db": database,
             "payload": payload(&scram.first()), "options": {"skipEmptyExchange": true},
         };
         let reply = self.run(&start)?;
-        let answer = scram.answer(&payload_of(&reply));
-        let id = reply.get_i32("conversationId").unwrap_or_default();
+        Ok(Begun {
+            answer: scram.answer(&payload_of(&reply)),
+            conversation: reply.get_i32("conversationId").unwrap_or_default(),
+            database: database.to_owned(),
+        })
+    }
+
+    /// The second half: the proof.
+    ///
+    /// # Errors
+    ///
+    /// The refusal.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not prove that it knows the password too.
+    pub fn login_end(&mut self, begun: Begun) -> Result<(), Failed> {
+        let Begun {
+            answer,
+            conversation,
+            database,
+        } = begun;
         let go_on = doc! {
-            "saslContinue": 1, "conversationId": id, "payload": payload(&answer.message),
-            "$db": database,
+            "saslContinue": 1, "conversationId": conversation, "payload": payload(&answer.message),
+            "$db": &database,
         };
         let reply = self.run(&go_on)?;
         assert_eq!(
@@ -189,7 +231,8 @@ impl Wire {
         );
         if !reply.get_bool("done").unwrap_or_default() {
             let last = doc! {
-                "saslContinue": 1, "conversationId": id, "payload": payload(""), "$db": database,
+                "saslContinue": 1, "conversationId": conversation, "payload": payload(""),
+                "$db": &database,
             };
             let _ = self.run(&last)?;
         }

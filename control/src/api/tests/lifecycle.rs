@@ -130,7 +130,7 @@ async fn a_tenant_lives_from_its_creation_to_its_deletion() {
     login(first).await.unwrap();
 
     let rotated = act(&control, "/v1/credentials/life__acme/rotate").await;
-    assert_eq!(rotated["generation"], 2);
+    assert!(rotated["generation"].as_u64() > Some(1), "{rotated}");
     assert!(login(first).await.is_err());
     login(&rotated["connection_string"]).await.unwrap();
 

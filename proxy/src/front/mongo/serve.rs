@@ -3,12 +3,11 @@
 mod next;
 mod pinned;
 mod recorded;
+mod standing;
 
 use std::rc::Rc;
-use std::sync::Arc;
 
-use tenantsdb_codecs::feed::id::Engine;
-use tenantsdb_codecs::feed::route::{Kind, PoolMode, Status, Topology};
+use tenantsdb_codecs::feed::route::{Kind, PoolMode, Topology};
 use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::bson::Document;
 use tenantsdb_codecs::mongo::code::Code;
@@ -23,6 +22,7 @@ use tokio::time::timeout;
 use tracing::{debug, info};
 
 use self::pinned::Pinned;
+use self::standing::Standing;
 use super::client::Client;
 use super::gate::{Decision, Forward};
 use super::group::Member;
@@ -75,8 +75,7 @@ struct Live<'a> {
     pinned: Pinned,
     /// Something was sent on the server connection that is not answered.
     unconfirmed: bool,
-    /// The table of routes as it was when the login was last seen to be good.
-    changes: u64,
+    standing: Standing,
     moved: Moved,
     /// Of what changes a workspace.
     recorder: Option<Recorder>,
@@ -108,7 +107,7 @@ pub(super) async fn serve(core: &Rc<Core>, session: &Session, opened: Box<Opened
         member,
         pinned: Pinned::default(),
         unconfirmed: false,
-        changes: core.context.routes.changes(),
+        standing: Standing::default(),
         moved: Moved::default(),
         recorder,
     };
@@ -138,7 +137,9 @@ impl Live<'_> {
 
     /// Passes a request on, and its reply back.
     async fn forward(&mut self, head: Head, forward: Forward) -> Result<(), End> {
-        self.check_login()?;
+        let routes = &self.core.context.routes;
+        let checked = self.standing.check(routes, &mut self.proved);
+        checked.map_err(End::Revoked)?;
         let Forward { asked, retryable } = forward;
         let is_answered = asked.is_answered;
         if self.server.is_none() {
@@ -236,8 +237,16 @@ impl Live<'_> {
             if !replied.more_to_come {
                 break;
             }
-            let metrics = &self.core.context.metrics;
-            self.pinned.note(metrics, &self.proved, Some(Pin::Exhaust));
+            let context = &self.core.context;
+            self.pinned
+                .note(&context.metrics, &self.proved, Some(Pin::Exhaust));
+            // Such a cursor may never end.
+            if context.drain.is_draining() {
+                return Err(Broken::Withdrawn("the proxy is shutting down"));
+            }
+            if !self.standing.is_good(&context.routes, &self.proved) {
+                return Err(Broken::Withdrawn("its login is no longer valid"));
+            }
             numbers = [asked, (replied.request_id, replied.request_id)];
         }
         client.unanswered();
@@ -262,42 +271,6 @@ impl Live<'_> {
             .pin(sharded == Some(Topology::Sharded), |lsid, number| {
                 open.is_open(lsid, number)
             })
-    }
-
-    /// A tenant that is suspended, or whose password was changed, is out with its next request.
-    fn check_login(&mut self) -> Result<(), End> {
-        let routes = &self.core.context.routes;
-        let changes = routes.changes();
-        if changes == self.changes {
-            return Ok(());
-        }
-        let known = &self.proved.route;
-        let route = routes.get(Engine::MongoDb, &known.database);
-        let same = route.as_ref().is_some_and(|route| {
-            let login = route
-                .logins
-                .iter()
-                .find(|l| l.user == self.proved.login().user);
-            route.status == Status::Active
-                && route.server == known.server
-                && login.is_some_and(|l| l.generation == self.proved.login().generation)
-        });
-        if same {
-            self.changes = changes;
-            if let Some(route) = route {
-                self.proved.now(Arc::clone(&route));
-            }
-            return Ok(());
-        }
-        let suspended = route.is_some_and(|route| route.status == Status::Suspended);
-        let document = if suspended {
-            let database = known.database.clone();
-            Refusal::Suspended { database }.document()
-        } else {
-            let text = "the login is no longer valid: its password or its place was changed";
-            Some(report(Code::Unauthorized, text, &[]))
-        };
-        Err(End::Revoked(document.unwrap_or_default()))
     }
 
     /// Gives the server connection back.
@@ -326,6 +299,7 @@ impl Live<'_> {
             End::Client(refusal) => Some(refusal.kind()),
             End::Broken(Broken::ClientGone(_)) => Some(FaultKind::ClientGone),
             End::Broken(Broken::Client(_)) => Some(FaultKind::Client),
+            End::Broken(Broken::Withdrawn(_)) => Some(FaultKind::Policy),
             End::Broken(Broken::Server { error, .. }) => Some(error.kind()),
         };
         match fault {

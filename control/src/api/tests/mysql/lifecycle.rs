@@ -237,7 +237,7 @@ async fn a_tenant_lives_from_its_creation_to_its_deletion(server: &'static Serve
     login(server, first).await.unwrap();
 
     let rotated = act(&control, "/v1/credentials/mlife__acme/rotate").await;
-    assert_eq!(rotated["generation"], 2);
+    assert!(rotated["generation"].as_u64() > Some(1), "{rotated}");
     assert!(login(server, first).await.is_err());
     login(server, &rotated["connection_string"]).await.unwrap();
 

@@ -62,7 +62,7 @@ async fn a_tenant_lives_from_its_creation_to_its_deletion(server: Server) {
     // Another password: sessions of the old one end, also those of the walker.
     let path = "/v1/credentials/myapp__acme/rotate";
     let rotated = expect(control.post(path, json!({})).await, 200).await;
-    assert_eq!(rotated["generation"], 2);
+    assert!(rotated["generation"].as_u64() > Some(1), "{rotated}");
     assert!(acme.ask::<Answer>("PING").await.is_err());
     assert!(login(&server, &first).await.is_err());
     let second = rotated["connection_string"].clone();
