@@ -4,6 +4,7 @@ use tenantsdb_codecs::feed::id::{Engine, workspace_database};
 use tenantsdb_codecs::sql::mysql;
 
 use crate::blueprint::Statement;
+use crate::blueprint::mongo::search;
 use crate::context::Context;
 use crate::error::{Error, Result};
 use crate::provision::Table;
@@ -56,7 +57,7 @@ pub(crate) async fn pending(context: &Context, name: &str) -> Result<Vec<Pending
                 pending.push(Pending {
                     ordinal,
                     place,
-                    crash_safe: is_crash_safe(blueprint.engine, &statement.ddl),
+                    crash_safe: is_crash_safe(blueprint.engine, &statement),
                     statement,
                 });
             }
@@ -66,10 +67,12 @@ pub(crate) async fn pending(context: &Context, name: &str) -> Result<Vec<Pending
 }
 
 /// On PostgreSQL a statement and its mark are one transaction, or the schema shows what became of
-/// it.
-pub(crate) fn is_crash_safe(engine: Engine, ddl: &str) -> bool {
+/// it. On MongoDB it shows but for search indexes that the server does not list; of these it is
+/// known only when the statement has been replayed.
+pub(crate) fn is_crash_safe(engine: Engine, statement: &Statement) -> bool {
     match engine {
-        Engine::Postgres | Engine::MongoDb | Engine::Redis => true,
-        Engine::MySql => mysql::is_crash_safe(ddl),
+        Engine::Postgres | Engine::Redis => true,
+        Engine::MongoDb => search::is_derivable(&statement.tag, statement.probe.as_ref()),
+        Engine::MySql => mysql::is_crash_safe(&statement.ddl),
     }
 }

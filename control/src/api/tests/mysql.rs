@@ -135,12 +135,19 @@ async fn connection_strings_show_the_door_of_the_flavour() {
 #[tokio::test]
 async fn the_diff_tells_what_is_not_crash_safe() {
     use crate::app::blueprints::is_crash_safe;
+    use crate::blueprint::{Statement, mongo};
+    use ::mongodb::bson::Document;
+    use time::OffsetDateTime;
     for (text, safe) in [
         ("CREATE TABLE t (id int)", true),
         ("CREATE TABLE u SELECT * FROM t", false),
         ("DROP TABLE t, u", false),
     ] {
-        assert_eq!(is_crash_safe(Engine::MySql, text), safe, "{text}");
-        assert!(is_crash_safe(Engine::Postgres, text), "{text}");
+        let statement = Statement {
+            ddl: text.to_owned(),
+            ..mongo::statement(&Document::new(), OffsetDateTime::UNIX_EPOCH)
+        };
+        assert_eq!(is_crash_safe(Engine::MySql, &statement), safe, "{text}");
+        assert!(is_crash_safe(Engine::Postgres, &statement), "{text}");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use mongodb::bson::{Bson, Document};
 
 use super::infer::keys_of;
-use super::json;
 use super::normal::{MARKER, collection_key, index_key, is_left_out, series_index};
+use super::{json, search};
 use crate::blueprint::Snapshot;
 
 /// Commands that a blueprint consists of.
@@ -138,9 +138,15 @@ impl Command {
         )
     }
 
-    /// Whether what it names may be gone behind it.
-    pub(crate) fn removes(&self) -> bool {
-        !matches!(self.name.as_str(), "create" | "createIndexes" | "collMod")
+    /// Whether an object may be gone because of it.
+    pub(crate) fn may_remove(&self, key: &str) -> bool {
+        match self.name.as_str() {
+            "drop" | "renameCollection" | "convertToCapped" => true,
+            "dropIndexes" | "deleteIndexes" | "dropSearchIndex" => {
+                !matches!(Snapshot::kind_of(key), "collection" | "view")
+            }
+            _ => false,
+        }
     }
 
     /// Collections and views that it is about.
@@ -160,6 +166,9 @@ impl Command {
                 let indexes = self.document.get_array("indexes").into_iter().flatten();
                 let names = indexes.filter_map(|index| index.as_document()?.get_str("name").ok());
                 keys.extend(names.map(|index| index_key(name, index)));
+            }
+            command if search::is_search(command) => {
+                keys.extend(search::keys(&self.document, name, before));
             }
             "create" => {
                 let made = series_index(&self.document);

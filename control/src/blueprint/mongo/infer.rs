@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mongodb::bson::{Bson, Document, doc};
 
-use super::json;
-use super::normal::{index_key, series_index};
+use super::normal::series_index;
+use super::{json, search};
 use crate::blueprint::Snapshot;
 
 /// Options of a collection that `collMod` changes
@@ -39,6 +39,8 @@ struct Collection {
     options: Document,
     /// By name.
     indexes: BTreeMap<String, Document>,
+    /// Search indexes, by name.
+    searches: BTreeMap<String, Document>,
 }
 
 /// Commands that turn the objects `keys` from what they are in `before` into what they are in
@@ -91,7 +93,7 @@ pub(crate) fn infer(before: &Snapshot, after: &Snapshot, keys: &[String]) -> Vec
 
 /// The collection or view that a key is of.
 fn owner(before: &Snapshot, after: &Snapshot, key: &str) -> Option<String> {
-    if Snapshot::kind_of(key) != "index" {
+    if !matches!(Snapshot::kind_of(key), "index" | search::KIND) {
         return Some(Snapshot::name_of(key).to_owned());
     }
     let definition = before.0.get(key).or_else(|| after.0.get(key))?;
@@ -106,14 +108,18 @@ fn collections(snapshot: &Snapshot) -> BTreeMap<String, Collection> {
             continue;
         };
         match Snapshot::kind_of(key) {
-            "index" => {
+            kind @ ("index" | search::KIND) => {
                 if let (Ok(of), Ok(index)) = (
                     definition.get_str("collection"),
                     definition.get_document("index"),
                 ) && let Ok(name) = index.get_str("name")
                 {
                     let of = all.entry(of.to_owned()).or_default();
-                    of.indexes.insert(name.to_owned(), index.clone());
+                    let indexes = match kind {
+                        "index" => &mut of.indexes,
+                        _ => &mut of.searches,
+                    };
+                    indexes.insert(name.to_owned(), index.clone());
                 }
             }
             kind => {
@@ -151,6 +157,9 @@ impl Known<'_> {
             let later = self.ahead.get(*to).map(|ahead| &ahead.indexes);
             now.indexes
                 .retain(|index, _| later.is_none_or(|later| !later.contains_key(index)));
+            let later = self.ahead.get(*to).map(|ahead| &ahead.searches);
+            now.searches
+                .retain(|index, _| later.is_none_or(|later| !later.contains_key(index)));
             let known = !(now.view || now.indexes.is_empty() && now.options.is_empty());
             let was = gone
                 .iter()
@@ -178,6 +187,7 @@ fn make(name: &str, collection: &Collection, commands: &mut Vec<Document>) {
         commands.push(doc! {"dropIndexes": name, "index": index});
     }
     make_indexes(name, collection, |_| true, commands);
+    search::infer(name, (&BTreeMap::new(), &collection.searches), commands);
 }
 
 /// Makes those indexes of a collection that are `wanted` by their names.
@@ -245,6 +255,7 @@ fn change(name: &str, (old, new): (&Collection, &Collection), commands: &mut Vec
         was != now && index_modification(name, was, now).is_none()
     };
     make_indexes(name, new, is_made, commands);
+    search::infer(name, (&old.searches, &new.searches), commands);
 }
 
 /// What `collMod` makes of it; `None` if it cannot.
@@ -311,18 +322,10 @@ fn index_modification(name: &str, old: &Document, new: &Document) -> Option<Docu
 
 /// The keys of all that a collection has in a snapshot: itself, and its indexes.
 pub(crate) fn keys_of(snapshot: &Snapshot, name: &str) -> BTreeSet<String> {
-    let all = collections(snapshot);
-    let Some(one) = all.get(name) else {
-        return BTreeSet::new();
-    };
-    let mut keys: BTreeSet<String> = one
-        .indexes
-        .keys()
-        .map(|index| index_key(name, index))
-        .collect();
-    keys.extend([format!("collection {name}"), format!("view {name}")]);
-    keys.retain(|key| snapshot.0.contains_key(key));
-    keys
+    let keys = snapshot.0.keys();
+    keys.filter(|key| owner(snapshot, snapshot, key).is_some_and(|owner| owner == name))
+        .cloned()
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use self::place::{placed, spoken};
 use super::command::Command;
 use super::infer::keys_of;
 use super::normal::collection_key;
+use super::search::is_search;
 use super::{infer, json};
 use crate::blueprint::{Origin, Patience, Settled, Settlement, Settling, Statement, mixed};
 use mongodb::bson::Document;
@@ -137,7 +138,9 @@ fn recorded(
         .map(|doing| {
             let ours = doing.command.names().any(|name| about.contains(name));
             if is_done(doing) {
-                return ours.then_some(Origin::Wire);
+                // What it did to a search index may show nowhere.
+                let unseen = is_search(&doing.command.name) && is_known(given, &doing.command);
+                return (ours || unseen).then_some(Origin::Wire);
             }
             if is_pending(given, doing) {
                 return None;
@@ -149,6 +152,12 @@ fn recorded(
                 .then_some(Origin::Inferred)
         })
         .collect()
+}
+
+/// Whether the command is about a collection that is part of the blueprint, or was.
+fn is_known(given: &Settling<'_>, command: &Command) -> bool {
+    let key = collection_key(&command.collection, false);
+    given.before.0.contains_key(&key) || given.after.0.contains_key(&key)
 }
 
 /// Of what changed, what the recorded commands made of it.
@@ -164,7 +173,7 @@ fn explained(
     let explains = |doing: &Doing<'_>| {
         let keys = doing.keys.intersection(changed);
         // What is gone was not made.
-        keys.filter(|key| doing.command.removes() || given.after.0.contains_key(*key))
+        keys.filter(|key| doing.command.may_remove(key) || given.after.0.contains_key(*key))
             .cloned()
             .collect::<Vec<_>>()
     };

@@ -6,6 +6,7 @@ use super::connect::{Fault, Mongo};
 use crate::blueprint::Snapshot;
 use crate::blueprint::mongo::json;
 use crate::blueprint::mongo::normal::{add_collection, add_index};
+use crate::blueprint::mongo::search::{self, add_search};
 use crate::provision::{Definition, Error, Fingerprint, Table};
 
 /// Collections of one database, and indexes of one collection, that are looked at: more than any
@@ -18,6 +19,11 @@ const READS_MAX: u32 = 5;
 /// NamespaceNotFound: dropped since it was listed. CommandNotSupportedOnView.
 const GONE: i32 = 26;
 const IS_VIEW: i32 = 166;
+
+/// What a server answers to `$listSearchIndexes` that has no search: CommandNotSupported,
+/// SearchNotEnabled, an unknown stage, and one that is for Atlas only. Anything else may be of the
+/// moment: an index that could not be asked for is not gone.
+const NO_SEARCH: &[i32] = &[115, 31082, 40324, 6_047_401];
 
 impl Mongo {
     pub(in crate::provision) async fn snapshot(&self, database: &str) -> Result<Snapshot, Error> {
@@ -36,7 +42,7 @@ impl Mongo {
         let snapshot = self.read(database).await?;
         let mut tables: Vec<Table> = Vec::new();
         for (key, definition) in &snapshot.0 {
-            if Snapshot::kind_of(key) == "index" {
+            if is_index(key) {
                 continue;
             }
             let named = |name: &str, definition: String| Definition {
@@ -56,11 +62,7 @@ impl Mongo {
                 name,
             });
         }
-        for (_, index) in snapshot
-            .0
-            .iter()
-            .filter(|(key, _)| Snapshot::kind_of(key) == "index")
-        {
+        for (_, index) in snapshot.0.iter().filter(|(key, _)| is_index(key)) {
             let Ok(index) = json::read(index) else {
                 continue;
             };
@@ -101,11 +103,16 @@ impl Mongo {
     async fn read_once(&self, database: &str, filter: &Document) -> Result<Snapshot, Fault> {
         let mut snapshot = Snapshot::default();
         let mut names = Vec::new();
+        let mut searched = true;
         let command = doc! {"listCollections": 1, "filter": filter};
         for listed in self.list(database, command, COLLECTIONS_MAX).await? {
-            names.extend(add_collection(&mut snapshot, &listed));
+            let is_plain = listed
+                .get_str("type")
+                .is_ok_and(|kind| kind == "collection");
+            let name = add_collection(&mut snapshot, &listed);
+            names.extend(name.map(|name| (name, is_plain)));
         }
-        for name in names {
+        for (name, is_plain) in names {
             let command = doc! {"listIndexes": &name};
             match self.list(database, command, INDEXES_MAX).await {
                 Ok(indexes) => {
@@ -116,8 +123,32 @@ impl Mongo {
                 Err(fault) if fault.code == IS_VIEW => {}
                 Err(fault) => return Err(fault),
             }
+            if is_plain && searched {
+                searched = self.read_searches(database, &name, &mut snapshot).await?;
+            }
         }
         Ok(snapshot)
+    }
+
+    /// Adds the search indexes of a collection; false if the server has none of any.
+    async fn read_searches(
+        &self,
+        database: &str,
+        name: &str,
+        snapshot: &mut Snapshot,
+    ) -> Result<bool, Fault> {
+        let pipeline = [doc! {"$listSearchIndexes": {}}];
+        let command = doc! {"aggregate": name, "pipeline": &pipeline[..], "cursor": {}};
+        match self.list(database, command, INDEXES_MAX).await {
+            Ok(indexes) => {
+                for index in &indexes {
+                    add_search(snapshot, name, index);
+                }
+                Ok(true)
+            }
+            Err(fault) if NO_SEARCH.contains(&fault.code) => Ok(false),
+            Err(fault) => Err(fault),
+        }
     }
 
     /// What `listCollections` says.
@@ -125,4 +156,8 @@ impl Mongo {
         let command = doc! {"listCollections": 1};
         self.list(database, command, COLLECTIONS_MAX).await
     }
+}
+
+fn is_index(key: &str) -> bool {
+    matches!(Snapshot::kind_of(key), "index" | search::KIND)
 }

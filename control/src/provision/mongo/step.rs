@@ -9,6 +9,7 @@ use super::apply::{Run, Stop, attention, refused};
 use super::connect::Fault;
 use super::marker::DUPLICATE;
 use crate::blueprint::mongo::command::Command;
+use crate::blueprint::mongo::search::is_derivable;
 use crate::blueprint::{Probe, Statement};
 use crate::provision::marker::{Row, State, digest};
 
@@ -52,6 +53,7 @@ impl Run<'_> {
                 "the marker of this step is of another statement: nothing was run".to_owned(),
             ));
         }
+        let is_derivable = is_derivable(&command.name, statement.probe.as_ref());
         let now = self.current(statement, &command).await?;
         // What left nothing to be seen is told by nothing.
         let is_there = now.as_ref().is_some_and(|now| !now.0.is_empty()) && now == statement.probe;
@@ -59,8 +61,11 @@ impl Run<'_> {
             Some(row) if row.state == State::Done => return Ok(()),
             // As the statement leaves it: it took effect, and was not seen to.
             Some(_) if is_there => return self.done(at, &mark).await,
-            Some(row) if now == row.pre => {}
-            Some(row) => return Err(neither(statement, row, now.as_ref())),
+            Some(row) if now == row.pre && is_derivable => {}
+            Some(row) => {
+                let known = statement.probe.as_ref().filter(|_| is_derivable);
+                return Err(neither(known, row, now.as_ref()));
+            }
             None => {
                 mongo.cut_here().await;
                 let intent = (mark.as_str(), now.as_ref());
@@ -99,7 +104,7 @@ impl Run<'_> {
     ) -> Result<(), Stop> {
         let drops = matches!(
             command.name.as_str(),
-            "drop" | "dropIndexes" | "deleteIndexes"
+            "drop" | "dropIndexes" | "deleteIndexes" | "dropSearchIndex"
         );
         if drops && GONE.contains(&fault.code) {
             self.record(at).await?;
@@ -210,8 +215,8 @@ impl Run<'_> {
 }
 
 /// What was begun before, and whose objects are neither as they were nor as it leaves them.
-fn neither(statement: &Statement, row: &Row, now: Option<&Probe>) -> Stop {
-    let (Some(post), Some(now), Some(_)) = (&statement.probe, now, &row.pre) else {
+fn neither(post: Option<&Probe>, row: &Row, now: Option<&Probe>) -> Stop {
+    let (Some(post), Some(now), Some(_)) = (post, now, &row.pre) else {
         return attention(
             "this statement was begun before, and nothing is known by which to tell whether it \
              took effect"

@@ -226,6 +226,22 @@ fn what_a_dropped_collection_was_is_not_made_again_behind_its_end() {
     assert_eq!(texts(&case.settled(Patience::Over)), expected);
 }
 
+/// The server here may not list them.
+#[test]
+fn commands_about_search_indexes_are_recorded_where_nothing_shows() {
+    let create = |of: &str| {
+        format!(r#"{{"createSearchIndexes":"{of}","indexes":[{{"name":"s","definition":{{}}}}]}}"#)
+    };
+    let case = Case {
+        before: snapshot(&[("users", doc! {})], &[]),
+        after: snapshot(&[("users", doc! {})], &[]),
+        captures: done(&[create("users"), create("passing")]),
+        alive: &[],
+    };
+    let expected = [is("createSearchIndexes users", Origin::Wire)];
+    assert_eq!(texts(&case.settled(Patience::Waits)), expected);
+}
+
 #[test]
 fn a_command_whose_end_nobody_saw_counts_if_its_effect_is_there() {
     let unknown = |text: &str| vec![captured(0, Outcome::Unknown, text)];

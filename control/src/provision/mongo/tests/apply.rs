@@ -4,9 +4,10 @@
 use mongodb::bson::{Document, doc};
 
 use super::server::{Blueprint, versions, with_found};
-use crate::blueprint::Version;
 use crate::blueprint::mongo::normal::MARKER;
+use crate::blueprint::{Probe, Version};
 use crate::provision::Failure;
+use crate::provision::marker::digest;
 
 const TEXTS: &[&[&str]] = &[
     &[
@@ -156,4 +157,28 @@ async fn what_is_there_already_counts_and_something_else_in_its_place_needs_atte
     let people = admin.collection::<Document>("people");
     assert_eq!(people.count_documents(doc! {}).await.unwrap(), 1);
     assert!(rows(&blueprint, "t").await > 0);
+}
+
+/// The server lists none: whether the command took effect before the crash shows nowhere.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_search_index_that_was_begun_needs_attention_where_none_is_listed() {
+    let (blueprint, _) = blueprint().await;
+    blueprint.tenant("t", 0, false).await.unwrap();
+    let text = concat!(
+        r#"{"createSearchIndexes":"users","indexes":"#,
+        r#"[{"name":"s","definition":{"mappings":{"dynamic":true}}}]}"#
+    );
+    let mut all = versions(&[&[text]]);
+    all[0].statements[0].probe = Some(Probe::default());
+    let begun = doc! {
+        "_id": "x", "ordinal": 1_i64, "step": 1, "state": "intent", "digest": digest(text),
+    };
+    let marker = blueprint.admin("t").collection::<Document>(MARKER);
+    marker.insert_one(begun).await.unwrap();
+    let failure = attention(&blueprint, &all, 0).await;
+    assert!(
+        failure.message.contains("nothing is known"),
+        "{}",
+        failure.message
+    );
 }
