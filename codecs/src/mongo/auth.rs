@@ -17,7 +17,10 @@ use super::Error;
 use super::bson::{Document, Value, Writer};
 
 pub mod client;
+mod payload;
 pub mod server;
+
+pub use payload::Payload;
 
 /// The number that a server gives to the one conversation of a connection.
 pub const CONVERSATION_ID: i32 = 1;
@@ -32,7 +35,7 @@ pub struct SaslStart<'i> {
     /// Name of the mechanism.
     pub mechanism: &'i str,
     /// First message.
-    pub payload: &'i [u8],
+    pub payload: Payload<'i>,
     /// The database that the user is in: `$db` of a command, `db` in a hello.
     pub db: &'i str,
     /// Whether the last exchange, which is empty, may be left out.
@@ -55,7 +58,7 @@ impl<'i> SaslStart<'i> {
             match (element.key, element.value()) {
                 (b"mechanism", Value::String(text)) => mechanism = Some(text),
                 (b"mechanism", _) => return Err(Error::Type("mechanism")),
-                (b"payload", value) => payload = Some(bytes(&value)?),
+                (b"payload", value) => payload = Some(Payload::read(&value)?),
                 (b"$db", Value::String(text)) => db = Some(text),
                 (b"db", Value::String(text)) => db = db.or(Some(text)),
                 (b"$db" | b"db", _) => return Err(Error::Type("$db")),
@@ -94,8 +97,8 @@ impl<'i> SaslStart<'i> {
     fn fields(&self, command: &mut Writer) {
         command
             .i32("saslStart", 1)
-            .str("mechanism", self.mechanism)
-            .binary("payload", 0, self.payload);
+            .str("mechanism", self.mechanism);
+        self.payload.write(command);
         if self.skip_empty_exchange {
             command.document("options", |options| {
                 options.bool("skipEmptyExchange", true);
@@ -121,7 +124,7 @@ pub struct SaslContinue<'i> {
     /// The number that the server gave.
     pub conversation_id: i32,
     /// Next message.
-    pub payload: &'i [u8],
+    pub payload: Payload<'i>,
 }
 
 impl<'i> SaslContinue<'i> {
@@ -144,9 +147,9 @@ impl<'i> SaslContinue<'i> {
         let mut command = Writer::new();
         command
             .i32("saslContinue", 1)
-            .i32("conversationId", self.conversation_id)
-            .binary("payload", 0, self.payload)
-            .str("$db", db);
+            .i32("conversationId", self.conversation_id);
+        self.payload.write(&mut command);
+        command.str("$db", db);
         command.finish()
     }
 }
@@ -160,6 +163,8 @@ pub struct SaslReply {
     pub done: bool,
     /// The server's message.
     pub payload: Vec<u8>,
+    /// Whether it is written as text, for a client that writes its own so.
+    pub base64: bool,
 }
 
 impl SaslReply {
@@ -174,7 +179,8 @@ impl SaslReply {
         Ok(Self {
             conversation_id,
             done: done.truthy(),
-            payload: payload.to_vec(),
+            payload: payload.bytes().into_owned(),
+            base64: payload.is_base64(),
         })
     }
 
@@ -191,26 +197,23 @@ impl SaslReply {
     pub(super) fn fields(&self, reply: &mut Writer) {
         reply
             .i32("conversationId", self.conversation_id)
-            .bool("done", self.done)
-            .binary("payload", 0, &self.payload);
+            .bool("done", self.done);
+        if self.base64 {
+            reply.str("payload", &payload::encode(&self.payload));
+        } else {
+            Payload::Binary(&self.payload).write(reply);
+        }
     }
 }
 
-fn conversation(document: Document<'_>) -> Result<(i32, &[u8]), Error> {
+fn conversation(document: Document<'_>) -> Result<(i32, Payload<'_>), Error> {
     const ID: &str = "conversationId";
     let id = document.get(ID)?.ok_or(Error::Missing(ID))?;
     let id = id.as_i64().ok_or(Error::Type(ID))?;
     let id = i32::try_from(id).map_err(|_| Error::Invalid(ID))?;
     let payload = document.get("payload")?;
-    let payload = bytes(&payload.ok_or(Error::Missing("payload"))?)?;
+    let payload = Payload::read(&payload.ok_or(Error::Missing("payload"))?)?;
     Ok((id, payload))
-}
-
-fn bytes<'i>(value: &Value<'i>) -> Result<&'i [u8], Error> {
-    match value {
-        Value::Binary { bytes, .. } => Ok(bytes),
-        _ => Err(Error::Type("payload")),
-    }
 }
 
 #[cfg(test)]

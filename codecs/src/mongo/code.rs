@@ -99,6 +99,10 @@ codes! {
     ExceededMemoryLimit = 146, "ExceededMemoryLimit";
     /// hello with a `client` that lacks what it must have.
     ClientMetadataMissingField = 183, "ClientMetadataMissingField";
+    /// hello with an `application.name` that is too long.
+    ClientMetadataAppNameTooLarge = 184, "ClientMetadataAppNameTooLarge";
+    /// hello with a `client` that is too long.
+    ClientMetadataDocumentTooLarge = 185, "ClientMetadataDocumentTooLarge";
     /// hello with a second `client`.
     ClientMetadataCannotBeMutated = 186, "ClientMetadataCannotBeMutated";
     /// A server behind did not take the connection in time. Drivers try again.

@@ -51,6 +51,15 @@ pub enum Error {
     /// A sequence of the command names a collection of another database.
     #[error("not authorized on another database")]
     Namespace,
+    /// What a client says of itself lacks this field.
+    #[error("missing required field '{0}' in the client metadata document")]
+    MetadataMissing(&'static str),
+    /// What a client says of itself is longer than this.
+    #[error("the client metadata document must be less than or equal to {0} bytes")]
+    MetadataTooLong(usize),
+    /// What its user calls a client is longer than this.
+    #[error("'application.name' in the client metadata document must be at most {0} bytes")]
+    ApplicationName(usize),
     /// The checksum is not that of the message.
     #[error("OP_MSG checksum does not match contents")]
     Checksum,
@@ -70,6 +79,9 @@ impl Error {
             Self::TooMany(_) => Code::TooManyDocumentSequences,
             Self::Depth(_) => Code::Overflow,
             Self::Namespace => Code::Unauthorized,
+            Self::MetadataMissing(_) => Code::ClientMetadataMissingField,
+            Self::MetadataTooLong(_) => Code::ClientMetadataDocumentTooLarge,
+            Self::ApplicationName(_) => Code::ClientMetadataAppNameTooLarge,
             Self::Checksum => Code::ChecksumMismatch,
         }
     }

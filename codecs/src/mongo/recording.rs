@@ -134,7 +134,7 @@ fn logins_of_real_programs_are_followed() {
         let speculative = hello.speculative.unwrap();
         assert_eq!(speculative.db, "myapp__acme");
         assert_eq!(speculative.mechanism, scram::SHA_256);
-        let found = scram::user_name(speculative.payload);
+        let found = scram::user_name(&speculative.payload.bytes());
         assert_eq!(found.as_deref(), Ok("myapp__acme"));
 
         let server = ServerHello::read(bodies[1]).unwrap();
@@ -178,7 +178,7 @@ fn the_proofs_of_real_programs_are_those_of_the_password() {
         };
         let iterations = iterations[2..].parse().unwrap();
         let verifier = scram::Verifier::derive(b"secret", &salt, iterations);
-        let client_nonce = std::str::from_utf8(first.payload).unwrap();
+        let client_nonce = String::from_utf8(first.payload.bytes().into_owned()).unwrap();
         let client_nonce = client_nonce.split_once("r=").unwrap().1;
         let server_nonce = nonce[2..].strip_prefix(client_nonce).unwrap().to_owned();
         let exchange = scram::server::Exchange::new(verifier, true, server_nonce, None);

@@ -53,8 +53,8 @@ impl<'i> Hello<'i> {
     ///
     /// # Errors
     ///
-    /// An element is broken, the command has another name, or `saslSupportedMechs` is no database
-    /// and name.
+    /// An element is broken, the command has another name, `saslSupportedMechs` is no database
+    /// and name, or `client` is not what the server takes.
     pub fn read(command: Document<'i>) -> Result<Self, Error> {
         let name = match command.first()? {
             Some((name, _)) if Self::is(name) => name,
@@ -72,6 +72,7 @@ impl<'i> Hello<'i> {
                 (b"client", Value::Document(client)) => {
                     hello.client = Some(Client::read(client)?);
                 }
+                (b"client", _) => return Err(Error::Type("client")),
                 (b"saslSupportedMechs", value) => {
                     hello.sasl_supported_mechs = Some(user(&value)?);
                 }
@@ -121,32 +122,58 @@ pub struct Client<'i> {
     pub platform: &'i str,
 }
 
+/// Longest `client` in bytes: what mongod takes (`kMaxMongoDMetadataDocumentByteLength` in
+/// `src/mongo/rpc/metadata/client_metadata.cpp`). Drivers keep to 512.
+const CLIENT_BYTES_MAX: usize = 1_024;
+
+/// Longest `application.name` in bytes, from there too.
+const APPLICATION_BYTES_MAX: usize = 128;
+
 impl<'i> Client<'i> {
-    /// Reads the document. Other types than strings are not looked at: nothing hangs on them.
+    /// Reads the document, and holds it to what the server does.
     fn read(document: Document<'i>) -> Result<Self, Error> {
-        let mut client = Self::default();
-        for element in document.elements() {
-            let element = element?;
-            match (element.key, element.value()) {
-                (b"application", Value::Document(inner)) => {
-                    client.application = text(inner, "name")?;
-                }
-                (b"driver", Value::Document(inner)) => {
-                    client.driver = text(inner, "name")?;
-                    client.driver_version = text(inner, "version")?;
-                }
-                (b"os", Value::Document(inner)) => client.os = text(inner, "type")?,
-                (b"platform", Value::String(platform)) => client.platform = platform,
-                _ => {}
-            }
+        if document.bytes().len() > CLIENT_BYTES_MAX {
+            return Err(Error::MetadataTooLong(CLIENT_BYTES_MAX));
         }
-        Ok(client)
+        let part = |key: &'static str| match document.get(key)? {
+            Some(Value::Document(part)) => Ok(Some(part)),
+            Some(_) => Err(Error::Type(key)),
+            None => Ok(None),
+        };
+        let application = match part("application")? {
+            Some(application) => text(application, "name", "application.name")?,
+            None => None,
+        };
+        let application = application.unwrap_or_default();
+        if application.len() > APPLICATION_BYTES_MAX {
+            return Err(Error::ApplicationName(APPLICATION_BYTES_MAX));
+        }
+        let driver = part("driver")?.ok_or(Error::MetadataMissing("driver"))?;
+        let os = part("os")?.ok_or(Error::MetadataMissing("os"))?;
+        let needed = |part, key, path| text(part, key, path)?.ok_or(Error::MetadataMissing(path));
+        let platform = document.get("platform")?;
+        Ok(Self {
+            application,
+            driver: needed(driver, "name", "driver.name")?,
+            driver_version: needed(driver, "version", "driver.version")?,
+            os: needed(os, "type", "os.type")?,
+            platform: platform
+                .and_then(|value| value.as_str())
+                .unwrap_or_default(),
+        })
     }
 }
 
-fn text<'i>(document: Document<'i>, key: &str) -> Result<&'i str, Error> {
-    let value = document.get(key)?;
-    Ok(value.and_then(|value| value.as_str()).unwrap_or_default())
+/// The text of this key; one that is there and is no text is an error of the field `path`.
+fn text<'i>(
+    document: Document<'i>,
+    key: &str,
+    path: &'static str,
+) -> Result<Option<&'i str>, Error> {
+    match document.get(key)? {
+        Some(value) => value.as_str().map(Some).ok_or(Error::Type(path)),
+        None => Ok(None),
+    }
 }
 
 /// The hello that the proxy itself begins with, in the body of an OP_MSG.

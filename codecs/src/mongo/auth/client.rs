@@ -1,6 +1,6 @@
 //! The client's role: logs in to a server.
 
-use super::{SaslContinue, SaslReply, SaslStart};
+use super::{Payload, SaslContinue, SaslReply, SaslStart};
 use crate::scram::{self, Credential};
 
 /// Why a login came to nothing; what a server refuses with is read before
@@ -39,7 +39,7 @@ pub fn start(user: &str, nonce: String) -> (ExpectFirst, Vec<u8>) {
 pub const fn start_of<'a>(payload: &'a [u8], db: &'a str) -> SaslStart<'a> {
     SaslStart {
         mechanism: scram::SHA_256,
-        payload,
+        payload: Payload::Binary(payload),
         db,
         skip_empty_exchange: true,
     }
@@ -83,7 +83,7 @@ impl ExpectFinal {
     pub const fn next<'a>(&self, payload: &'a [u8]) -> SaslContinue<'a> {
         SaslContinue {
             conversation_id: self.conversation_id,
-            payload,
+            payload: Payload::Binary(payload),
         }
     }
 
@@ -116,7 +116,7 @@ impl ExpectDone {
     pub const fn next(&self) -> SaslContinue<'static> {
         SaslContinue {
             conversation_id: self.conversation_id,
-            payload: &[],
+            payload: Payload::Binary(&[]),
         }
     }
 

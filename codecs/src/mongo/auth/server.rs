@@ -1,6 +1,6 @@
 //! The server's role: ends a client's login.
 
-use super::{CONVERSATION_ID, SaslContinue, SaslReply, SaslStart};
+use super::{CONVERSATION_ID, Payload, SaslContinue, SaslReply, SaslStart};
 use crate::scram::{self, ClientKey};
 
 /// Why a login came to nothing.
@@ -36,12 +36,12 @@ pub fn start(
     start: &SaslStart<'_>,
     exchange: scram::server::Exchange,
 ) -> Result<(ExpectFinal, SaslReply), Failure> {
-    let (inner, payload) = exchange.first(start.mechanism, start.payload)?;
+    let (inner, payload) = exchange.first(start.mechanism, &start.payload.bytes())?;
     let expect = ExpectFinal {
         inner,
         skip_empty_exchange: start.skip_empty_exchange,
     };
-    Ok((expect, reply(false, payload)))
+    Ok((expect, reply(false, payload, start.payload)))
 }
 
 impl ExpectFinal {
@@ -52,11 +52,11 @@ impl ExpectFinal {
     /// [`scram::Error::Proof`] if the client does not know the password.
     pub fn proof(self, next: &SaslContinue<'_>) -> Result<Proven, Failure> {
         check(next)?;
-        let (key, payload) = self.inner.finish(next.payload)?;
+        let (key, payload) = self.inner.finish(&next.payload.bytes())?;
         let done = self.skip_empty_exchange;
         Ok(Proven {
             key,
-            reply: reply(done, payload),
+            reply: reply(done, payload, next.payload),
             then: (!done).then_some(ExpectEmpty(())),
         })
     }
@@ -87,10 +87,10 @@ impl ExpectEmpty {
     /// It is not empty, or of another conversation.
     pub fn finish(self, next: &SaslContinue<'_>) -> Result<SaslReply, Failure> {
         check(next)?;
-        if !next.payload.is_empty() {
+        if !next.payload.bytes().is_empty() {
             return Err(Failure::Payload);
         }
-        Ok(reply(true, Vec::new()))
+        Ok(reply(true, Vec::new(), next.payload))
     }
 }
 
@@ -102,10 +102,12 @@ const fn check(next: &SaslContinue<'_>) -> Result<(), Failure> {
     }
 }
 
-const fn reply(done: bool, payload: Vec<u8>) -> SaslReply {
+/// In the form that the client's message has.
+const fn reply(done: bool, payload: Vec<u8>, to: Payload<'_>) -> SaslReply {
     SaslReply {
         conversation_id: CONVERSATION_ID,
         done,
         payload,
+        base64: to.is_base64(),
     }
 }

@@ -25,7 +25,7 @@ fn exchange() -> scram::server::Exchange {
 fn first(skip_empty_exchange: bool) -> SaslStart<'static> {
     SaslStart {
         mechanism: scram::SHA_256,
-        payload: CLIENT_FIRST.as_bytes(),
+        payload: Payload::Binary(CLIENT_FIRST.as_bytes()),
         db: "myapp",
         skip_empty_exchange,
     }
@@ -34,7 +34,7 @@ fn first(skip_empty_exchange: bool) -> SaslStart<'static> {
 const fn next(payload: &str) -> SaslContinue<'_> {
     SaslContinue {
         conversation_id: CONVERSATION_ID,
-        payload: payload.as_bytes(),
+        payload: Payload::Binary(payload.as_bytes()),
     }
 }
 
@@ -64,7 +64,7 @@ fn the_empty_exchange_is_left_out_for_a_client_that_asks_so() {
 fn an_exchange_of_another_conversation_or_behind_the_end_is_refused() {
     let other = SaslContinue {
         conversation_id: 2,
-        payload: CLIENT_FINAL.as_bytes(),
+        ..next(CLIENT_FINAL)
     };
     let (expect, _) = server::start(&first(false), exchange()).unwrap();
     let refused = expect.proof(&other).unwrap_err();
@@ -122,6 +122,7 @@ fn a_client_believes_no_server_that_is_done_too_early() {
         conversation_id: 7,
         done,
         payload: payload.as_bytes().to_vec(),
+        base64: false,
     };
     let begin = || client::start("user", "rOprNGfwEbeRWgbNEkqO".to_owned()).0;
     let password = Credential::Password(b"pencil");
@@ -194,11 +195,48 @@ fn a_start_lacks_nothing() {
             Err(error)
         );
     }
-    let mut other = Writer::new();
-    other.str("mechanism", "PLAIN").str("payload", "AHVzZXIA");
-    let other = other.finish();
-    let refused = SaslStart::read(Document::whole(&other).unwrap());
-    assert_eq!(refused, Err(Error::Type("payload")));
+}
+
+#[test]
+fn a_payload_is_bytes_or_base64_and_is_answered_alike() {
+    let start = |value: &Value<'_>| {
+        let mut command = Writer::new();
+        command
+            .str("mechanism", scram::SHA_256)
+            .value("payload", value);
+        command.finish()
+    };
+    let text = payload::encode(CLIENT_FIRST.as_bytes());
+    let bytes = start(&Value::String(&text));
+    let start_as_text = SaslStart::read(Document::whole(&bytes).unwrap()).unwrap();
+    assert_eq!(&*start_as_text.payload.bytes(), CLIENT_FIRST.as_bytes());
+    let (expect, reply) = server::start(&start_as_text, exchange()).unwrap();
+    let reply = reply.write();
+    let written = Document::whole(&reply).unwrap().get("payload").unwrap();
+    let server_first = payload::encode(SERVER_FIRST.as_bytes());
+    assert_eq!(written, Some(Value::String(&server_first)));
+    let last = payload::encode(CLIENT_FINAL.as_bytes());
+    let next = SaslContinue {
+        conversation_id: CONVERSATION_ID,
+        payload: Payload::Base64(&last),
+    };
+    assert!(expect.proof(&next).unwrap().reply.base64);
+    for (value, error) in [
+        (Value::String("no base64"), Error::Invalid("payload")),
+        (Value::String("YQ"), Error::Invalid("payload")),
+        (Value::Bool(true), Error::Type("payload")),
+        (
+            Value::Binary {
+                subtype: 4,
+                bytes: b"n,,n=user,r=abc",
+            },
+            Error::Invalid("payload"),
+        ),
+    ] {
+        let bytes = start(&value);
+        let refused = SaslStart::read(Document::whole(&bytes).unwrap());
+        assert_eq!(refused, Err(error), "{value:?}");
+    }
 }
 
 #[test]
@@ -232,17 +270,25 @@ proptest! {
     ) {
         let start = SaslStart {
             mechanism: &mechanism,
-            payload: &payload,
+            payload: Payload::Binary(&payload),
             db: &db,
             skip_empty_exchange: flag,
         };
         let bytes = start.write();
         prop_assert_eq!(validate(&bytes, DEPTH_MAX), Ok(()));
         prop_assert_eq!(SaslStart::read(Document::whole(&bytes).unwrap()), Ok(start));
-        let next = SaslContinue { conversation_id, payload: &payload };
+        let next = SaslContinue {
+            conversation_id,
+            payload: Payload::Binary(&payload),
+        };
         let bytes = next.write(&db);
         prop_assert_eq!(SaslContinue::read(Document::whole(&bytes).unwrap()), Ok(next));
-        let reply = SaslReply { conversation_id, done: flag, payload };
+        let reply = SaslReply {
+            conversation_id,
+            done: flag,
+            payload,
+            base64: flag,
+        };
         let bytes = reply.write();
         prop_assert_eq!(SaslReply::read(Document::whole(&bytes).unwrap()), Ok(reply));
     }

@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::mongo::auth::SaslReply;
+use crate::mongo::auth::{Payload, SaslReply};
 use crate::mongo::bson::{DEPTH_MAX, validate};
+use crate::mongo::code::Code;
 use crate::mongo::frame::{Header, Opcode};
 use crate::scram;
 
@@ -70,9 +71,71 @@ fn a_hello_says_who_comes() {
     let start = hello.speculative.unwrap();
     assert_eq!(
         (start.db, start.payload),
-        ("myapp__acme", &b"n,,n=my.app,r=abc"[..])
+        ("myapp__acme", Payload::Binary(b"n,,n=my.app,r=abc"))
     );
     assert!(start.skip_empty_exchange);
+}
+
+/// A hello with a `client` that lacks one field, or has another value there.
+fn described(field: &str, value: Option<&Value<'_>>) -> Vec<u8> {
+    let mut put = |out: &mut Writer, path: &str, text: &str| {
+        let key = path.rsplit('.').next().unwrap();
+        match (path == field, value) {
+            (true, Some(value)) => _ = out.value(key, value),
+            (true, None) => {}
+            (false, _) => _ = out.str(key, text),
+        }
+    };
+    let mut command = Writer::new();
+    command.i32("hello", 1).document("client", |client| {
+        client.document("application", |inner| put(inner, "application.name", "shop"));
+        if field != "driver" {
+            client.document("driver", |inner| {
+                put(inner, "driver.name", "node");
+                put(inner, "driver.version", "6.0.0");
+            });
+        }
+        if field != "os" {
+            client.document("os", |inner| put(inner, "os.type", "Linux"));
+        }
+        put(client, "platform", "node v20");
+    });
+    command.finish()
+}
+
+#[test]
+fn what_a_client_says_of_itself_is_held_to_what_mongod_takes() {
+    let code = |field: &str, value: Option<&Value<'_>>| {
+        let bytes = described(field, value);
+        Hello::read(whole(&bytes)).err().map(|error| error.code())
+    };
+    for missing in ["driver", "driver.name", "driver.version", "os", "os.type"] {
+        assert_eq!(
+            code(missing, None),
+            Some(Code::ClientMetadataMissingField),
+            "{missing}"
+        );
+    }
+    for typed in ["application.name", "driver.name", "driver.version", "os.type"] {
+        let refused = code(typed, Some(&Value::Int32(1)));
+        assert_eq!(refused, Some(Code::TypeMismatch), "{typed}");
+    }
+    assert_eq!(code("application.name", None), None);
+    let name = |bytes: usize| code("application.name", Some(&Value::String(&"x".repeat(bytes))));
+    assert_eq!(name(128), None);
+    assert_eq!(name(129), Some(Code::ClientMetadataAppNameTooLarge));
+    let short = described("platform", Some(&Value::String("")));
+    let client = whole(&short).get("client").unwrap().unwrap();
+    let room = CLIENT_BYTES_MAX - client.as_document().unwrap().bytes().len();
+    let long = |bytes: usize| code("platform", Some(&Value::String(&"x".repeat(bytes))));
+    assert_eq!(long(room), None);
+    assert_eq!(long(room + 1), Some(Code::ClientMetadataDocumentTooLarge));
+    let mut none = Writer::new();
+    none.i32("hello", 1).str("client", "node");
+    assert_eq!(
+        Hello::read(whole(&none.finish())),
+        Err(Error::Type("client"))
+    );
 }
 
 #[test]
@@ -146,6 +209,7 @@ fn a_client_is_told_what_the_proxy_is_and_never_who_the_servers_are() {
             conversation_id: 1,
             done: false,
             payload: b"r=abc".to_vec(),
+            base64: false,
         }),
     };
     let bytes = reply.write();

@@ -86,7 +86,7 @@ pub(super) fn start(
     context: &Context,
     start: &SaslStart<'_>,
 ) -> Result<(Conversation, SaslReply), Failure> {
-    let user = scram::user_name(start.payload)?;
+    let user = scram::user_name(&start.payload.bytes())?;
     let found = find(context, start.db, &user);
     // Made for every login, so that the time it takes tells nothing.
     let mock = context.mock.mongo_verifier(&user, start.db);
