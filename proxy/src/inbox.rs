@@ -78,6 +78,12 @@ impl Inbox {
         self.buf.split_off(self.start)
     }
 
+    /// Bytes that it has memory for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.buf.capacity()
+    }
+
     /// Waits for more bytes. Cancel safe.
     pub(crate) async fn fill<E>(
         &mut self,

@@ -130,7 +130,7 @@ async fn open(
     let mut handshake = Handshake::new(context, place, deadline);
     match handshake.run(&mut client).await {
         Ok(logged_in) => {
-            client.application = std::mem::take(&mut handshake.application);
+            client.introduction = std::mem::take(&mut handshake.introduction);
             drop(handshake);
             enter(context, client, logged_in).await
         }

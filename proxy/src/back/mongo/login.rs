@@ -117,3 +117,6 @@ where
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

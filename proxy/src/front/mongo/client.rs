@@ -4,9 +4,11 @@
 use std::net::SocketAddr;
 
 use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::{HEADER_LENGTH, Header, Opcode};
 use tenantsdb_codecs::mongo::op_msg::{self, Flags};
-use tenantsdb_codecs::mongo::startup;
+use tenantsdb_codecs::mongo::report::report;
+use tenantsdb_codecs::mongo::startup::{self, Hello};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::refuse::Refusal;
@@ -26,13 +28,24 @@ pub(crate) struct Client<T> {
     pub(crate) out: Vec<u8>,
     /// `connectionId` of its hello.
     pub(crate) id: i64,
-    /// What it called itself in its first hello.
-    pub(crate) application: String,
+    /// What it has said of itself.
+    pub(crate) introduction: Introduction,
     pub(crate) peer: SocketAddr,
     /// What it asked last, and is owed the reply to.
     asked: Option<Asked>,
     /// Number of the last message from us.
     last: i32,
+}
+
+/// What hellos of a client said that holds for all of its connection.
+#[derive(Debug, Default)]
+pub(crate) struct Introduction {
+    /// What its user calls it.
+    pub(crate) application: String,
+    /// It thinks that it talks to a load balancer, and is told which service it has got.
+    pub(crate) load_balanced: bool,
+    /// It has said hello.
+    greeted: bool,
 }
 
 /// How a request is answered.
@@ -45,6 +58,52 @@ struct Asked {
     checksum: bool,
 }
 
+// === impl Introduction ===
+
+impl Introduction {
+    /// Takes note of a hello.
+    ///
+    /// # Errors
+    ///
+    /// It says what the client is, and is not the first.
+    pub(super) fn take(&mut self, hello: &Hello<'_>) -> Result<(), Refused> {
+        self.check(hello)?;
+        self.greeted = true;
+        self.load_balanced |= hello.load_balanced;
+        if let Some(client) = &hello.client {
+            client.application.clone_into(&mut self.application);
+        }
+        Ok(())
+    }
+
+    /// The same of a hello whose client is logged in: what it says holds for its reply alone.
+    ///
+    /// # Errors
+    ///
+    /// It says what the client is, and is not the first.
+    pub(super) fn check(&self, hello: &Hello<'_>) -> Result<(), Refused> {
+        match self.greeted && hello.client.is_some() {
+            true => Err(Refused),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What a client is, it says once.
+#[derive(Debug)]
+pub(super) struct Refused;
+
+impl Refused {
+    /// The reply (`ClientMetadata::setFromMetadata` in
+    /// `src/mongo/rpc/metadata/client_metadata.cpp`).
+    pub(super) fn report(&self) -> Vec<u8> {
+        const TEXT: &str = "The client metadata document may only be sent in the first hello";
+        report(Code::ClientMetadataCannotBeMutated, TEXT, &[])
+    }
+}
+
+// === impl Client ===
+
 impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
     pub(super) fn new(stream: Stream<T>, peer: SocketAddr, id: i64) -> Self {
         Self {
@@ -52,7 +111,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Client<T> {
             inbox: Inbox::default(),
             out: Vec::new(),
             id,
-            application: String::new(),
+            introduction: Introduction::default(),
             peer,
             asked: None,
             last: 0,

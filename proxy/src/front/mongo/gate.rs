@@ -12,7 +12,6 @@ use tenantsdb_codecs::mongo::command::{self, Kept, Local, Verdict};
 use tenantsdb_codecs::mongo::op_msg::Opening;
 use tenantsdb_codecs::mongo::pipeline::Asked;
 use tenantsdb_codecs::mongo::report;
-use tenantsdb_codecs::mongo::startup::Hello;
 
 use super::client::Client;
 use super::handshake::build_info;
@@ -60,9 +59,7 @@ pub(super) fn decide<T>(
                     || matches!(asked.kept, Kept::Commit | Kept::Abort);
                 Decision::Forward(Box::new(Forward { asked, retryable }))
             }
-            Verdict::Answer(local) => {
-                Decision::Answer(answer(context, route, client, local, body)?)
-            }
+            Verdict::Answer(local) => Decision::Answer(answer(context, route, client, local, body)),
             Verdict::Refuse(refusal) => Decision::Answer(refusal.report()),
         },
     )
@@ -83,9 +80,9 @@ fn answer<T>(
     client: &Client<T>,
     local: Local,
     body: Document<'_>,
-) -> Result<Vec<u8>, ProtocolError> {
-    Ok(match local {
-        Local::Hello => offer::reply(context, &Hello::read(body)?, client.id).write(),
+) -> Vec<u8> {
+    match local {
+        Local::Hello => offer::again(context, client, body),
         Local::Ping => report::ok(),
         Local::BuildInfo => build_info(context),
         Local::ListDatabases => list_databases(&route.database),
@@ -94,7 +91,7 @@ fn answer<T>(
             reply.str("you", &client.peer.to_string()).f64("ok", 1.0);
             reply.finish()
         }
-    })
+    }
 }
 
 /// The one database that there is for this user.

@@ -12,11 +12,13 @@
 //! (Server Discovery and Monitoring, <https://github.com/mongodb/specifications>). The deadline of
 //! a login is not theirs: a connection that has said hello may be silent for [`MONITOR_IDLE_MAX`].
 
+use std::io;
 use std::net::SocketAddr;
 
+use rustix::net::{RecvFlags, recv};
 use tenantsdb_codecs::mongo::auth::server::Failure;
 use tenantsdb_codecs::mongo::auth::{SaslContinue, SaslReply, SaslStart};
-use tenantsdb_codecs::mongo::bson::{Document, Writer};
+use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, Document, Writer, validate};
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::Opcode;
 use tenantsdb_codecs::mongo::op_msg::Message;
@@ -24,12 +26,12 @@ use tenantsdb_codecs::mongo::report::{self, report};
 use tenantsdb_codecs::mongo::startup::{Hello, Query};
 use tenantsdb_codecs::mongo::{Error as ProtocolError, auth};
 use tenantsdb_codecs::scram;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, Interest};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, Instant, timeout_at};
 use tracing::debug;
 
-use super::client::Client;
+use super::client::{Client, Introduction};
 use super::login::{self, Conversation, Proved, Step};
 use super::offer;
 use super::refuse::{self, Refusal};
@@ -59,8 +61,8 @@ pub(super) struct LoggedIn {
 
 /// Up to the login.
 pub(super) struct Handshake<'a> {
-    /// What the client calls itself.
-    pub(super) application: String,
+    /// What the client has said of itself.
+    pub(super) introduction: Introduction,
     context: &'a Context,
     place: Place,
     conversation: Option<Conversation>,
@@ -93,14 +95,8 @@ pub(super) async fn begin(
     id: i64,
     acceptor: Option<&Acceptor>,
 ) -> Result<Client<TcpStream>, Refusal> {
-    let mut first = [0; 2];
-    let mut peeked = stream.peek(&mut first).await?;
-    while peeked == 1 && first[0] == TLS_HANDSHAKE[0] {
-        // One byte says nothing yet.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-        peeked = stream.peek(&mut first).await?;
-    }
-    let stream = match (first == TLS_HANDSHAKE && peeked == 2, acceptor) {
+    let is_tls = begins_with_tls(&stream).await?;
+    let stream = match (is_tls, acceptor) {
         (true, Some(acceptor)) => {
             let tls = acceptor.nameless(stream).await.map_err(Refusal::Tls)?;
             Stream::Tls(Box::new(tls.into()))
@@ -111,12 +107,34 @@ pub(super) async fn begin(
     Ok(Client::new(stream, peer, id))
 }
 
+/// Looks at the first two bytes, and leaves them where they are. One of them may say nothing yet:
+/// the next is waited for then, unless the client has closed. Cancel safe.
+async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
+    loop {
+        let ready = stream.ready(Interest::READABLE).await?;
+        let looked = stream.try_io(Interest::READABLE, || {
+            let mut first = [0; 2];
+            let (_, bytes) = recv(stream, &mut first, RecvFlags::PEEK)?;
+            let is_half = bytes == 1 && first[0] == TLS_HANDSHAKE[0];
+            match is_half && !ready.is_read_closed() {
+                // As if nothing had come: what comes next wakes.
+                true => Err(io::ErrorKind::WouldBlock.into()),
+                false => Ok(bytes == 2 && first == TLS_HANDSHAKE),
+            }
+        });
+        match looked {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            looked => return looked,
+        }
+    }
+}
+
 // === impl Handshake ===
 
 impl<'a> Handshake<'a> {
     pub(super) fn new(context: &'a Context, place: HandshakePermit, deadline: Instant) -> Self {
         Self {
-            application: String::new(),
+            introduction: Introduction::default(),
             context,
             place: Place::LogsIn(place, deadline),
             conversation: None,
@@ -176,11 +194,13 @@ impl<'a> Handshake<'a> {
         match opcode {
             Some(Opcode::Msg) => {
                 let message = Message::read(message)?;
+                validate(message.body.bytes(), DEPTH_MAX)?;
                 let turn = self.command(id, message.body)?;
                 Ok((turn, !message.flags.more_to_come))
             }
             Some(Opcode::Query) => {
                 let query = Query::read(message)?;
+                validate(query.query.bytes(), DEPTH_MAX)?;
                 let turn = match query.command()? {
                     Some((_, command)) if is_hello(command)? => self.hello(id, command)?,
                     _ => Turn::Reply(report(Code::UnsupportedOpQueryCommand, OLD_COMMAND, &[])),
@@ -198,6 +218,12 @@ impl<'a> Handshake<'a> {
             _ if Hello::is(name) => self.hello(id, command)?,
             "saslStart" => self.sasl_start(command)?,
             "saslContinue" => self.sasl_continue(command)?,
+            // What X.509 has instead.
+            "authenticate" => {
+                let mechanism = command.get("mechanism")?;
+                let mechanism = mechanism.and_then(|mechanism| mechanism.as_str());
+                Turn::Reply(mechanism_refused(mechanism.unwrap_or_default()))
+            }
             "ping" | "logout" => Turn::Reply(report::ok()),
             "buildInfo" | "buildinfo" => Turn::Reply(build_info(self.context)),
             _ => {
@@ -208,9 +234,18 @@ impl<'a> Handshake<'a> {
     }
 
     fn hello(&mut self, id: i64, command: Document<'_>) -> Result<Turn, Refusal> {
-        let hello = Hello::read(command)?;
+        let hello = match Hello::read(command) {
+            Ok(hello) => hello,
+            Err(error) => {
+                let text = error.to_string();
+                return Ok(Turn::Reply(report(error.code(), &text, &[])));
+            }
+        };
         if self.context.drain.is_draining() {
             return Err(Refusal::Draining);
+        }
+        if let Err(refused) = self.introduction.take(&hello) {
+            return Ok(Turn::Reply(refused.report()));
         }
         if let Some(client) = &hello.client {
             debug!(
@@ -219,9 +254,8 @@ impl<'a> Handshake<'a> {
                 version = client.driver_version,
                 "hello"
             );
-            self.application = client.application.to_owned();
         }
-        let mut reply = offer::reply(self.context, &hello, id);
+        let mut reply = offer::reply(self.context, &hello, (id, &self.introduction));
         match hello.speculative {
             // What cannot be begun so is begun again, and refused then with the reason.
             Some(start) => {
@@ -292,6 +326,11 @@ impl<'a> Handshake<'a> {
                 refuse::note(self.context, &Refusal::Denied);
                 report(Code::AuthenticationFailed, refuse::DENIED, &[])
             }
+            // The server has one code for all of them.
+            Failure::Scram(error) => {
+                let text = format!("Authentication failed: {error}");
+                report(Code::AuthenticationFailed, &text, &[])
+            }
             other => report(Code::ProtocolError, &other.to_string(), &[]),
         })
     }
@@ -300,7 +339,7 @@ impl<'a> Handshake<'a> {
 pub(super) const OLD_COMMAND: &str = "Unsupported OP_QUERY command. The client driver may \
      require an upgrade: only hello and isMaster are taken so";
 
-fn is_hello(command: Document<'_>) -> Result<bool, ProtocolError> {
+pub(super) fn is_hello(command: Document<'_>) -> Result<bool, ProtocolError> {
     Ok(command.first()?.is_some_and(|(name, _)| Hello::is(name)))
 }
 
@@ -308,6 +347,7 @@ fn mechanism_refused(mechanism: &str) -> Vec<u8> {
     let reason = match mechanism {
         auth::SHA_1 => "its keys are made of MD5, and the proxy has none",
         "PLAIN" => "it would show the password to the proxy",
+        "MONGODB-X509" => "the proxy asks for no certificate",
         _ => "the proxy does not know it",
     };
     let text = format!(

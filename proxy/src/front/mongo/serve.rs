@@ -93,7 +93,7 @@ pub(super) async fn serve(core: &Rc<Core>, session: &Session, opened: Box<Opened
             session: session.to_string(),
             database: proved.route.database.to_string(),
             user: proved.login().user.to_string(),
-            application_name: client.application.clone(),
+            application_name: client.introduction.application.clone(),
         })
     });
     let member = core.context.mongo_groups.join(&proved, client.peer.ip());
@@ -124,7 +124,7 @@ impl Live<'_> {
             let is_answered = !head.flags.more_to_come;
             match decision {
                 Decision::Answer(document) => {
-                    self.pass_over(head.header.length).await?;
+                    self.pass_over(head).await?;
                     if is_answered {
                         self.client.reply(&document);
                         self.client.send().await.map_err(End::Client)?;
@@ -155,7 +155,7 @@ impl Live<'_> {
                 Err(error) => {
                     let refusal = Refusal::checkout(&self.proved, error);
                     refuse::note(&self.core.context, &refusal);
-                    self.pass_over(head.header.length).await?;
+                    self.pass_over(head).await?;
                     if is_answered && let Some(document) = refusal.document() {
                         self.client.reply(&document);
                     }

@@ -1,11 +1,12 @@
 //! The next request of a client, as far as it has to be known to be decided about.
 
 use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, validate};
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
-use tenantsdb_codecs::mongo::op_msg::{Flags, Head, Opening};
+use tenantsdb_codecs::mongo::op_msg::{Flags, Head, Opening, Stream};
 use tenantsdb_codecs::mongo::report::report;
-use tenantsdb_codecs::mongo::startup::{Hello, Query};
+use tenantsdb_codecs::mongo::startup::Query;
 use tokio::io::AsyncReadExt as _;
 use tokio::time::timeout;
 
@@ -13,6 +14,7 @@ use super::{End, Live, STALLED_MAX, protocol};
 use crate::front::mongo::gate::{self, Decision};
 use crate::front::mongo::refuse::Refusal;
 use crate::front::mongo::{handshake, offer};
+use crate::inbox::Inbox;
 
 /// Read at a time of what is passed over, in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -76,8 +78,10 @@ impl Live<'_> {
         let message = self.client.inbox.unread().get(..header.length);
         let query = Query::read(message.unwrap_or_default()).map_err(protocol)?;
         let command = query.command().map_err(protocol)?;
-        let document = match command.map(|(_, command)| Hello::read(command)) {
-            Some(Ok(hello)) => offer::reply(&self.core.context, &hello, self.client.id).write(),
+        let document = match command {
+            Some((_, command)) if handshake::is_hello(command).map_err(protocol)? => {
+                offer::again(&self.core.context, &self.client, command)
+            }
             _ => report(Code::UnsupportedOpQueryCommand, handshake::OLD_COMMAND, &[]),
         };
         let head = Head {
@@ -88,21 +92,34 @@ impl Live<'_> {
         Ok((head, Decision::Answer(document)))
     }
 
-    /// Takes a message that is not passed on, without holding it.
-    pub(super) async fn pass_over(&mut self, bytes: usize) -> Result<(), End> {
-        let there = self.client.inbox.unread().len().min(bytes);
-        self.client.inbox.take(there);
-        let mut left = bytes - there;
+    /// Takes a message that is not passed on, without holding it, and looks at all of it as the
+    /// server would: layout, depth of its body and checksum. Its opening is there as a whole.
+    pub(super) async fn pass_over(&mut self, head: Head) -> Result<(), End> {
+        if head.header.opcode == Opcode::Query {
+            // Read as a whole.
+            self.client.inbox.take(head.header.length);
+            return Ok(());
+        }
+        let mut unread = std::mem::take(&mut self.client.inbox).into_unread();
+        if let Some(opening) = Opening::read(&unread, MESSAGE_BYTES_MAX).map_err(protocol)? {
+            validate(opening.body.bytes(), DEPTH_MAX).map_err(protocol)?;
+        }
+        let mut passed = Stream::start(&mut unread, head, 0, 0);
+        let behind = unread.get_mut(head.bytes..).unwrap_or_default();
+        let bytes = passed.step(behind).map_err(protocol)?;
+        let rest = unread.get(head.bytes + bytes..).unwrap_or_default();
+        self.client.inbox = Inbox::of(rest.to_vec());
         let mut chunk = Vec::new();
-        while left > 0 {
-            chunk.resize(left.min(CHUNK_BYTES), 0);
+        while passed.left() > 0 {
+            chunk.resize(passed.left().min(CHUNK_BYTES), 0);
             let read = timeout(STALLED_MAX, self.client.stream.read(&mut chunk)).await;
-            match read {
+            let part = match read {
                 Ok(Ok(0)) => return Err(End::Client(Refusal::Gone(None))),
-                Ok(Ok(read)) => left -= read,
+                Ok(Ok(read)) => chunk.get_mut(..read).unwrap_or_default(),
                 Ok(Err(error)) => return Err(End::Client(error.into())),
                 Err(_) => return Err(End::Client(Refusal::TooSlow)),
-            }
+            };
+            passed.step(part).map_err(protocol)?;
         }
         Ok(())
     }

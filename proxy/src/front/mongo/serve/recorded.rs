@@ -9,8 +9,9 @@ use tenantsdb_codecs::mongo::op_msg::{Documents, Head, Message, Opening};
 use tenantsdb_codecs::mongo::report::report;
 use tokio::time::timeout;
 
-use super::{Live, STALLED_MAX, note_reply};
+use super::{End, Live, STALLED_MAX, note_reply};
 use crate::back::mongo::{Connection, Error as ServerError};
+use crate::front::mongo::refuse::Refusal;
 use crate::front::mongo::workspace::{Before, Error, Pending, Recorder, Reply, Server};
 use crate::relay::mongo::{self as relay, Broken};
 
@@ -168,8 +169,11 @@ impl Live<'_> {
     }
 
     async fn pass_over_broken(&mut self, head: Head) -> Result<(), Broken> {
-        let passed = self.pass_over(head.header.length).await;
-        passed.map_err(|_| Broken::ClientGone(None))
+        let passed = self.pass_over(head).await;
+        passed.map_err(|end| match end {
+            End::Client(Refusal::Protocol(error)) => Broken::Client(error),
+            _ => Broken::ClientGone(None),
+        })
     }
 }
 
