@@ -95,9 +95,7 @@ impl<'i> SaslStart<'i> {
     }
 
     fn fields(&self, command: &mut Writer) {
-        command
-            .i32("saslStart", 1)
-            .str("mechanism", self.mechanism);
+        command.i32("saslStart", 1).str("mechanism", self.mechanism);
         self.payload.write(command);
         if self.skip_empty_exchange {
             command.document("options", |options| {

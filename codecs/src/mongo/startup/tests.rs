@@ -78,7 +78,7 @@ fn a_hello_says_who_comes() {
 
 /// A hello with a `client` that lacks one field, or has another value there.
 fn described(field: &str, value: Option<&Value<'_>>) -> Vec<u8> {
-    let mut put = |out: &mut Writer, path: &str, text: &str| {
+    let put = |out: &mut Writer, path: &str, text: &str| {
         let key = path.rsplit('.').next().unwrap();
         match (path == field, value) {
             (true, Some(value)) => _ = out.value(key, value),
@@ -88,7 +88,9 @@ fn described(field: &str, value: Option<&Value<'_>>) -> Vec<u8> {
     };
     let mut command = Writer::new();
     command.i32("hello", 1).document("client", |client| {
-        client.document("application", |inner| put(inner, "application.name", "shop"));
+        client.document("application", |inner| {
+            put(inner, "application.name", "shop")
+        });
         if field != "driver" {
             client.document("driver", |inner| {
                 put(inner, "driver.name", "node");
@@ -116,7 +118,12 @@ fn what_a_client_says_of_itself_is_held_to_what_mongod_takes() {
             "{missing}"
         );
     }
-    for typed in ["application.name", "driver.name", "driver.version", "os.type"] {
+    for typed in [
+        "application.name",
+        "driver.name",
+        "driver.version",
+        "os.type",
+    ] {
         let refused = code(typed, Some(&Value::Int32(1)));
         assert_eq!(refused, Some(Code::TypeMismatch), "{typed}");
     }
