@@ -1,9 +1,13 @@
 //! A MongoDB server that has collections, and nothing in them; and a client.
+//!
+//! A `find` gets its own `comment` back, and with `batchSize: 1` a cursor that is open. Any command
+//! with `exhausts: n` is answered by so many replies.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tenantsdb_codecs::feed::id::Engine;
 use tenantsdb_codecs::feed::route as wire;
@@ -37,6 +41,8 @@ pub(crate) enum Mood {
     Silent,
     /// Does what it is asked, and closes.
     HangUp,
+    /// Takes a moment, and never the same.
+    Slow,
 }
 
 /// A server on a port of its own, for as long as the test's tasks run.
@@ -47,9 +53,11 @@ pub(crate) struct Server(Rc<State>);
 struct State {
     mood: Cell<Mood>,
     collections: RefCell<BTreeSet<String>>,
-    /// Names of commands, but for those of a login.
-    heard: RefCell<Vec<String>>,
+    /// Commands, but for those of a login, each with its connection.
+    heard: RefCell<Vec<(i32, Vec<u8>)>>,
     connections: Cell<i32>,
+    open: Cell<usize>,
+    cursors: Cell<i64>,
 }
 
 /// A login that is under way on a connection.
@@ -67,7 +75,9 @@ impl Server {
                 let (stream, _) = listener.accept().await.unwrap();
                 let server = serving.clone();
                 spawn_local(async move {
+                    server.0.open.set(server.0.open.get() + 1);
                     let _ = server.serve(stream).await; // a client may go in the middle
+                    server.0.open.set(server.0.open.get() - 1);
                 });
             }
         });
@@ -79,8 +89,29 @@ impl Server {
         self.0.mood.set(mood);
     }
 
+    /// Names of commands, but for those of a login.
     pub(crate) fn heard(&self) -> Vec<String> {
+        let heard = self.0.heard.borrow();
+        let name = |command: &[u8]| {
+            Document::whole(command)
+                .unwrap()
+                .first()
+                .unwrap()
+                .unwrap()
+                .0
+                .to_owned()
+        };
+        heard.iter().map(|(_, command)| name(command)).collect()
+    }
+
+    /// The commands, each with the number of its connection.
+    pub(crate) fn commands(&self) -> Vec<(i32, Vec<u8>)> {
         self.0.heard.borrow().clone()
+    }
+
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> usize {
+        self.0.open.get()
     }
 
     async fn serve(&self, mut stream: TcpStream) -> Result<(), inbox::Error<ProtocolError>> {
@@ -100,10 +131,12 @@ impl Server {
             let Some(reply) = self.answer(id, &mut login, message.body) else {
                 return Ok(());
             };
+            if self.0.mood.get() == Mood::Slow {
+                let moment = u64::from(header.request_id.unsigned_abs()) % 4;
+                tokio::time::sleep(Duration::from_millis(moment)).await;
+            }
             if is_answered && !reply.is_empty() {
-                let mut out = Vec::new();
-                op_msg::write(1, header.request_id, Flags::NONE, &reply, &mut out);
-                stream.write_all(&out).await?;
+                stream.write_all(&replies(&message, &reply)).await?;
             }
         }
     }
@@ -134,7 +167,10 @@ impl Server {
                 let proven = login.0.take().unwrap().proof(&proof).unwrap();
                 return Some(proven.reply.write());
             }
-            _ => self.0.heard.borrow_mut().push(name.to_owned()),
+            _ => {
+                let command = (id, command.bytes().to_vec());
+                self.0.heard.borrow_mut().push(command);
+            }
         }
         let mut collections = self.0.collections.borrow_mut();
         if name == "listCollections" {
@@ -172,9 +208,50 @@ impl Server {
         match mood {
             Mood::Silent => Some(Vec::new()),
             Mood::HangUp => None,
-            Mood::Good | Mood::Refuse => Some(ok()),
+            _ if name == "find" => Some(self.found(command)),
+            Mood::Good | Mood::Refuse | Mood::Slow => Some(ok()),
         }
     }
+
+    fn found(&self, find: Document<'_>) -> Vec<u8> {
+        let get = |key| find.get(key).unwrap();
+        let database = get("$db").unwrap().as_str().unwrap();
+        let collection = get("find").unwrap().as_str().unwrap();
+        let is_open = get("batchSize").is_some_and(|size| size.as_i64() == Some(1));
+        let cursor = match is_open {
+            true => self.0.cursors.get() + 1,
+            false => 0,
+        };
+        self.0.cursors.set(self.0.cursors.get().max(cursor));
+        let mut reply = Writer::new();
+        reply.document("cursor", |out| {
+            out.array("firstBatch", |_| {})
+                .i64("id", cursor)
+                .str("ns", &format!("{database}.{collection}"));
+        });
+        if let Some(comment) = get("comment") {
+            reply.value("comment", &comment);
+        }
+        reply.f64("ok", 1.0);
+        reply.finish()
+    }
+}
+
+/// The replies to a request, each to the one before it.
+fn replies(request: &Message<'_>, reply: &[u8]) -> Vec<u8> {
+    let exhausts = request.body.get("exhausts").unwrap();
+    let count = exhausts.and_then(|count| count.as_i64()).unwrap_or(1);
+    let (mut out, mut to) = (Vec::new(), request.header.request_id);
+    for left in (0..count).rev() {
+        let id = to.wrapping_add(1_000_000);
+        let flags = Flags {
+            more_to_come: left > 0,
+            ..Flags::NONE
+        };
+        op_msg::write(id, to, flags, reply, &mut out);
+        to = id;
+    }
+    out
 }
 
 /// A route to the workspace of a blueprint on the server at `addr`.

@@ -20,7 +20,7 @@ use crate::core::Core;
 
 /// How long an application may be without a connection before what it has open is given up: a
 /// driver that lost all of them connects again, and goes on with the same sessions.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 
 /// The clients of this process, by what they share.
 #[derive(Debug, Default)]
@@ -67,6 +67,14 @@ impl Groups {
             groups: Arc::clone(self),
             left: false,
         }
+    }
+}
+
+#[cfg(test)]
+impl Groups {
+    /// How many connections each has.
+    pub(super) fn members(&self) -> Vec<usize> {
+        lock(&self.0).values().map(|group| group.members).collect()
     }
 }
 

@@ -3,13 +3,17 @@
 //! them, with the client as a script. <https://github.com/mongodb/specifications>
 
 mod auth;
+mod dropped;
+mod groups;
 mod handshake;
 mod load_balancer;
 mod malformed;
 mod places;
+mod session;
 
 use std::time::Duration;
 
+use tenantsdb_codecs::feed::route as wire;
 use tenantsdb_codecs::mongo::auth::client::{self, ExpectFinal, ExpectFirst};
 use tenantsdb_codecs::mongo::auth::{SaslReply, SaslStart};
 use tenantsdb_codecs::mongo::bson::{Document, Value, Writer};
@@ -21,13 +25,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::config::Config;
-use crate::fake::mongo::{Server, route};
+use crate::fake::mongo::Server;
 use crate::fake::{self, PASSWORD};
 use crate::listener::Door;
 use crate::nonce::nonce;
 
-/// The database of the one workspace, and its user.
-const DATABASE: &str = "app_dev";
+/// The database of the one tenant, and its user.
+const DATABASE: &str = "app__acme";
 
 /// A proxy in front of a server.
 struct Stage {
@@ -49,7 +53,7 @@ impl Stage {
         let mut config = fake::config();
         change(&mut config);
         let core = Core::new(fake::context(config));
-        fake::put(&core.context, route(server_addr, "app"));
+        fake::put(&core.context, route(server_addr));
         let addr = fake::listen_at(&core, Door::Mongo);
         Self {
             server,
@@ -250,6 +254,17 @@ impl Login {
         let answer = script.ask(&next).await;
         (expect, answer)
     }
+}
+
+/// A route to it, in transaction mode.
+fn route(server: SocketAddr) -> wire::Route {
+    let mut route = fake::mongo::route(server, "app");
+    route.kind = wire::Kind::Tenant;
+    route.tenant = Some("acme".to_owned());
+    route.database = DATABASE.to_owned();
+    route.logins[0].user = DATABASE.to_owned();
+    route.pool_mode = wire::PoolMode::Transaction;
+    route
 }
 
 fn command(name: &str) -> Writer {

@@ -124,7 +124,7 @@ fn a_login_in_the_hello_that_cannot_be_begun_is_looked_over() {
         let stage = Stage::start().await;
         for mechanism in ["SCRAM-SHA-1", "PLAIN", "MONGODB-AWS", "SCRAM-SHA-256-PLUS"] {
             let mut client = stage.client().await;
-            let start = start_by(mechanism, b"n,,n=app_dev,r=0123456789abcdef");
+            let start = start_by(mechanism, b"n,,n=app__acme,r=0123456789abcdef");
             let answer = client.ask(&hello_with(&start)).await;
             assert!(answer.ok(), "{mechanism}");
             assert!(
@@ -196,8 +196,8 @@ fn the_mechanisms_of_all_users_are_the_same() {
         let stage = Stage::start().await;
         let mut client = stage.client().await;
         for user in [
-            "app_dev.app_dev",
-            "app_dev.nobody",
+            "app__acme.app__acme",
+            "app__acme.nobody",
             "nowhere.nobody",
             "a.b.c",
         ] {
@@ -300,7 +300,7 @@ fn channel_binding_is_not_offered_and_a_client_that_knows_so_is_taken() {
         let stage = Stage::start().await;
         let mut client = stage.client().await;
         for bound in ["p=tls-unique", "p=tls-server-end-point"] {
-            let first = format!("{bound},,n=app_dev,r=0123456789abcdef");
+            let first = format!("{bound},,n=app__acme,r=0123456789abcdef");
             let answer = client
                 .ask(&start_by(scram::SHA_256, first.as_bytes()))
                 .await;
@@ -312,7 +312,7 @@ fn channel_binding_is_not_offered_and_a_client_that_knows_so_is_taken() {
             );
         }
         // `y`: could, and thinks that the server cannot.
-        let first = b"y,,n=app_dev,r=0123456789abcdef";
+        let first = b"y,,n=app__acme,r=0123456789abcdef";
         let reply = client.ask(&start_by(scram::SHA_256, first)).await.sasl();
         assert_eq!(work(&reply).0, 4096);
     });
@@ -323,7 +323,7 @@ fn a_name_may_have_what_scram_escapes() {
     fake::run(async {
         const NAME: &str = "a=b,c=2C";
         let stage = Stage::start().await;
-        let mut route = route(stage.server_addr, "app");
+        let mut route = route(stage.server_addr);
         route.logins[0].user = NAME.to_owned();
         fake::put(&stage.core.context, route);
         let mut client = stage.client().await;

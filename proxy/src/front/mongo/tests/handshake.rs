@@ -83,7 +83,7 @@ fn nothing_but_a_hello_is_taken_as_op_query() {
         let stage = Stage::start().await;
         for mut client in [stage.client().await, stage.logged_in().await] {
             let ping = command("ping").finish();
-            for collection in ["admin.$cmd", "app_dev.users"] {
+            for collection in ["admin.$cmd", "app__acme.users"] {
                 assert_eq!(client.query(collection, &ping).await.code(), 352);
             }
             assert!(client.ask(&simple("ping")).await.ok());

@@ -7,7 +7,7 @@ use tenantsdb_codecs::feed::route::Status;
 fn a_suspended_tenant_is_told_so_once_it_has_proved_itself() {
     fake::run(async {
         let stage = Stage::start().await;
-        let mut route = route(stage.server_addr, "app");
+        let mut route = route(stage.server_addr);
         route.status = Status::Suspended;
         fake::put(&stage.core.context, route);
         let mut client = stage.client().await;
@@ -28,7 +28,7 @@ fn a_tenant_suspended_later_is_told_with_its_next_request() {
     fake::run(async {
         let stage = Stage::start().await;
         let mut client = stage.logged_in().await;
-        let mut route = route(stage.server_addr, "app");
+        let mut route = route(stage.server_addr);
         route.status = Status::Suspended;
         fake::put(&stage.core.context, route);
         client.tell(Flags::NONE, &find()).await;
@@ -122,7 +122,7 @@ fn monitors_have_half_of_all_places() {
 fn a_full_database_says_so_to_who_has_proved_itself() {
     fake::run(async {
         let stage = Stage::start().await;
-        let mut route = route(stage.server_addr, "app");
+        let mut route = route(stage.server_addr);
         route.limits.client_connections_max = Some(1);
         fake::put(&stage.core.context, route);
         let _first = stage.logged_in().await;
