@@ -77,8 +77,8 @@ pub enum RouteError {
     /// No port to connect to.
     #[error("the server's address is not host:port")]
     Address,
-    /// None, or more than any database has.
-    #[error("{0} logins: there must be 1 to {LOGINS_MAX}")]
+    /// More than any database has.
+    #[error("{0} logins: there may be at most {LOGINS_MAX}")]
     Logins(usize),
     /// Two logins of one name.
     #[error("two logins of one name")]
@@ -223,7 +223,8 @@ fn is_prefix(prefix: &str) -> bool {
 }
 
 fn read_logins(engine: Engine, logins: Vec<wire::Login>) -> Result<Box<[Login]>, RouteError> {
-    if logins.is_empty() || logins.len() > LOGINS_MAX {
+    // None: nobody may log in just now. To keep the last ones would be to let them in.
+    if logins.len() > LOGINS_MAX {
         return Err(RouteError::Logins(logins.len()));
     }
     let names: HashSet<&str> = logins.iter().map(|login| login.user.as_str()).collect();
@@ -456,7 +457,10 @@ pub(crate) mod tests {
             broken(|r| r.server.addr = "db:0".into()),
             RouteError::Address
         );
-        assert_eq!(broken(|r| r.logins.clear()), RouteError::Logins(0));
+        assert_eq!(
+            broken(|r| r.logins = vec![r.logins[0].clone(); LOGINS_MAX + 1]),
+            RouteError::Logins(LOGINS_MAX + 1)
+        );
         assert_eq!(
             broken(|r| r.logins.push(r.logins[0].clone())),
             RouteError::DuplicateLogin

@@ -90,6 +90,37 @@ fn commands_that_failed_and_documents_are_not_in_the_diff() {
 
 /// What comes into being by a write.
 #[test]
+fn names_with_dots_are_told_apart() {
+    let blueprint = Blueprint::start("mongo_capture_dots");
+    let dev = &blueprint.workspace;
+    // Without a mark between the two names, both are users.profile.email_1.
+    dev.run(index("users", "profile.email", true));
+    dev.run(index("users.profile", "email", false));
+    let acme = blueprint.tenant("acme");
+    let of_users = names_of_indexes(&acme, "users");
+    assert_eq!(of_users, ["_id_", "profile.email_1"]);
+    let of_profile = names_of_indexes(&acme, "users.profile");
+    assert_eq!(of_profile, ["_id_", "email_1"]);
+}
+
+#[test]
+fn what_is_nested_too_deep_to_be_recorded_is_refused() {
+    let blueprint = Blueprint::start("mongo_capture_deep");
+    let dev = &blueprint.workspace;
+    let validator = |depth| (0..depth).fold(doc! {"a": 1}, |inner, _| doc! {"a": inner});
+    let create = |name: &str, depth| doc! {"create": name, "validator": validator(depth)};
+    let refused = dev.fails(create("deep", 110));
+    assert_eq!(refused.code, 15, "{refused}");
+    assert!(refused.text.contains("nested"), "{refused}");
+    dev.run(create("shallow", 40));
+    assert_eq!(blueprint.pending().len(), 1, "{:?}", blueprint.pending());
+    assert_eq!(
+        blueprint.tenant("acme").collections(),
+        ["_tenantsdb", "shallow"]
+    );
+}
+
+#[test]
 fn collections_that_writes_make_are_in_the_diff() {
     let blueprint = Blueprint::start("mongo_capture_implicit");
     let dev = &blueprint.workspace;

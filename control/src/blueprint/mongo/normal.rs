@@ -17,9 +17,14 @@ pub(crate) fn collection_key(name: &str, is_view: bool) -> String {
     format!("{} {name}", if is_view { "view" } else { "collection" })
 }
 
-/// Key of an index in a [`Snapshot`].
+/// Key of an index in a [`Snapshot`]: no other index has it. Names of both may hold dots, so that a
+/// collection whose name has one is quoted.
 pub(crate) fn index_key(collection: &str, name: &str) -> String {
-    format!("index {collection}.{name}")
+    if collection.contains(['.', '"']) {
+        format!("index {collection:?}.{name}")
+    } else {
+        format!("index {collection}.{name}")
+    }
 }
 
 /// Whether a collection is no part of a blueprint: the server's own, the marker, the lists of tools
@@ -248,5 +253,20 @@ mod tests {
             assert_eq!(add_collection(&mut snapshot, &listed), None);
         }
         assert!(snapshot.0.is_empty());
+    }
+
+    #[test]
+    fn two_indexes_have_two_keys_whatever_they_are_called() {
+        let names = ["a", "a.b", "b", "b.a", "\"a\"", "\"a.b\"", "\"a\".b", "a\\"];
+        let keys: std::collections::BTreeSet<String> = names
+            .iter()
+            .flat_map(|collection| names.map(|name| index_key(collection, name)))
+            .collect();
+        assert_eq!(keys.len(), names.len() * names.len(), "{keys:?}");
+        assert_eq!(index_key("users", "email_1"), "index users.email_1");
+        assert_eq!(
+            index_key("users.profile", "email_1"),
+            "index \"users.profile\".email_1"
+        );
     }
 }

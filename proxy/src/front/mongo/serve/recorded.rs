@@ -1,6 +1,7 @@
 //! Requests of a workspace's session: those that may change it are recorded.
 
 use tenantsdb_codecs::mongo::Error as ProtocolError;
+use tenantsdb_codecs::mongo::bson::validate;
 use tenantsdb_codecs::mongo::client::Request;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::command::{Verdict, decide};
@@ -18,6 +19,10 @@ use crate::relay::mongo::{self as relay, Broken};
 /// Longest command in bytes that changes the schema, as a message. The server puts its sequences
 /// into one document, which has no room for more.
 const COMMAND_BYTES_MAX: usize = 17 << 20;
+
+/// Documents inside one another in such a command: what a server holds may be nested deeper, but
+/// what is recorded is JSON, whose readers stop at 127.
+const COMMAND_DEPTH_MAX: usize = 100;
 
 impl Server for Connection {
     type Error = ServerError;
@@ -93,6 +98,13 @@ impl Live<'_> {
         let Verdict::Forward(facts) = verdict else {
             return Ok(Before::Pass);
         };
+        if facts.structural && is_too_deep(&request, &sequences)? {
+            let text = format!(
+                "a command that changes the structure of a workspace may be nested \
+                 {COMMAND_DEPTH_MAX} deep"
+            );
+            return Ok(Before::Refuse(report(Code::Overflow, &text, &[])));
+        }
         let pid = pooled.connection.session.connection_id;
         let (server, request) = ((&mut pooled.connection, pid), (&request, &facts));
         let context = &self.core.context;
@@ -175,6 +187,19 @@ impl Live<'_> {
             _ => Broken::ClientGone(None),
         })
     }
+}
+
+/// Whether it is nested deeper than what can be recorded.
+fn is_too_deep(request: &Request<'_>, sequences: &[(&str, Documents<'_>)]) -> Result<bool, Broken> {
+    let documents = sequences.iter().flat_map(|(_, documents)| *documents);
+    for document in std::iter::once(Ok(request.body)).chain(documents) {
+        let document = document.map_err(Broken::Client)?;
+        match validate(document.bytes(), COMMAND_DEPTH_MAX) {
+            Err(ProtocolError::Depth(_)) => return Ok(true),
+            checked => checked.map_err(Broken::Client)?,
+        }
+    }
+    Ok(false)
 }
 
 fn opening(unread: &[u8]) -> Result<Opening<'_>, Broken> {
