@@ -11,14 +11,21 @@ use crate::mongo::command::Kept;
 /// The books of all connections of one user from one place. When the last of them has ended,
 /// [`leavings`](Self::leavings) says what to tell the server.
 ///
-/// Both lists are bounded; the oldest entry makes room. What is not kept any more the server ends
-/// by itself: cursors after 10 minutes, sessions after 30, transactions after one.
+/// Both lists are bounded; the oldest entry makes room. A session that was not used for longest is
+/// ended then ([`overflow`](Self::overflow)), for a server has room for a million of all its users
+/// together (`maxSessions`). Cursors and transactions that are not kept any more it ends by itself:
+/// cursors after 10 minutes, transactions after one.
 #[derive(Clone, Debug, Default)]
 pub struct Sessions {
     cursors: Aged<i64, Box<str>>,
     /// With the open transaction.
     sessions: Aged<Lsid, Option<i64>>,
+    /// Sessions that had to make room, and are to be ended.
+    outgrown: Vec<Lsid>,
 }
+
+/// Sessions that are ended at once when they had to make room.
+const OUTGROWN_MIN: usize = 1_000;
 
 /// Most sessions in one `endSessions`: specification "Driver Sessions".
 const END_SESSIONS_MAX: usize = 10_000;
@@ -36,7 +43,23 @@ impl Sessions {
             // As it was.
             _ => self.sessions.get(&lsid).copied().flatten(),
         };
-        self.sessions.put(lsid, open, MONGO_SESSIONS_MAX);
+        if let Some((oldest, None)) = self.sessions.put(lsid, open, MONGO_SESSIONS_MAX) {
+            self.outgrown.push(oldest);
+        }
+    }
+
+    /// The command that ends sessions which had to make room, with its `$db`, once there are enough
+    /// of them. One that is used again is another to the server, as after its timeout.
+    pub fn overflow(&mut self) -> Option<Vec<u8>> {
+        if self.outgrown.len() < OUTGROWN_MIN {
+            return None;
+        }
+        let outgrown = std::mem::take(&mut self.outgrown);
+        let ended: Vec<&Lsid> = outgrown
+            .iter()
+            .filter(|lsid| self.sessions.get(lsid).is_none())
+            .collect();
+        Some(end_sessions(&ended))
     }
 
     /// Its last reply came.
@@ -120,14 +143,7 @@ impl Sessions {
         }
         let all: Vec<&Lsid> = self.sessions.iter().map(|(lsid, _)| lsid).collect();
         for some in all.chunks(END_SESSIONS_MAX) {
-            let mut command = Writer::new();
-            command.array("endSessions", |array| {
-                for lsid in some {
-                    array.document(|session| lsid.write_inside(session));
-                }
-            });
-            command.str("$db", "admin");
-            commands.push(command.finish());
+            commands.push(end_sessions(some));
         }
         commands
     }
@@ -137,6 +153,17 @@ impl Sessions {
             self.cursors.remove(id);
         }
     }
+}
+
+fn end_sessions(sessions: &[&Lsid]) -> Vec<u8> {
+    let mut command = Writer::new();
+    command.array("endSessions", |array| {
+        for lsid in sessions {
+            array.document(|session| lsid.write_inside(session));
+        }
+    });
+    command.str("$db", "admin");
+    command.finish()
 }
 
 /// A map that knows which entry was put first.
@@ -158,17 +185,20 @@ impl<K, V> Default for Aged<K, V> {
 }
 
 impl<K: Copy + Eq + std::hash::Hash, V> Aged<K, V> {
-    /// Puts it last. Of more than `max` the first goes.
-    fn put(&mut self, key: K, value: V, max: usize) {
+    /// Puts it last. Of more than `max` the first goes, and is given.
+    fn put(&mut self, key: K, value: V, max: usize) -> Option<(K, V)> {
         self.remove(&key);
+        let mut outgrown = None;
         if self.entries.len() >= max
             && let Some((_, oldest)) = self.by_age.pop_first()
         {
-            self.entries.remove(&oldest);
+            let entry = self.entries.remove(&oldest);
+            outgrown = entry.map(|(_, value)| (oldest, value));
         }
         self.by_age.insert(self.next, key);
         self.entries.insert(key, (self.next, value));
         self.next += 1;
+        outgrown
     }
 
     fn get(&self, key: &K) -> Option<&V> {

@@ -284,6 +284,29 @@ fn what_is_left_is_told_to_the_server() {
 }
 
 #[test]
+fn sessions_that_had_to_make_room_are_ended() {
+    let mut sessions = Sessions::default();
+    let mut used = |n: u16| {
+        let lsid = Some(lsid(n));
+        sessions.request(&Asked { lsid, ..plain() });
+        sessions.overflow()
+    };
+    let max = u16::try_from(MONGO_SESSIONS_MAX).unwrap();
+    for n in 0..max + 999 {
+        assert!(used(n).is_none(), "{n}");
+    }
+    // One of them is used again, and so stays; for it the thousandth has to make room.
+    let command = used(500).expect("a thousand made room");
+    let command = Document::whole(&command).unwrap();
+    let ended = command.get("endSessions").unwrap().unwrap();
+    let Some(ended) = ended.as_array() else {
+        panic!("no array")
+    };
+    assert_eq!(ended.iter().count(), 999);
+    assert!(used(max + 999).is_none());
+}
+
+#[test]
 fn what_is_kept_is_bounded_and_the_oldest_goes() {
     let (mut exchange, mut sessions) = <(Exchange, Sessions)>::default();
     for n in 0..u16::try_from(MONGO_SESSIONS_MAX).unwrap() + 10 {

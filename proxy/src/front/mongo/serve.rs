@@ -30,7 +30,7 @@ use super::login::Proved;
 use super::refuse::{self, Refusal};
 use super::workspace::{Author, Recorder};
 use super::{Opened, opener, release};
-use crate::back::mongo::Connection;
+use crate::back::mongo::{Connection, Error as ServerError};
 use crate::core::Core;
 use crate::fault::{Fault, FaultKind};
 use crate::front::{close_with, gone};
@@ -172,6 +172,7 @@ impl Live<'_> {
         };
         match exchanged {
             Ok(()) => {
+                self.end_outgrown_sessions().await;
                 if self.proved.route.pool_mode == PoolMode::Transaction {
                     let pin = self.pin();
                     let metrics = &self.core.context.metrics;
@@ -252,6 +253,21 @@ impl Live<'_> {
         client.unanswered();
         self.unconfirmed = false;
         Ok(())
+    }
+
+    /// Ends sessions of the application that had to make room in the books. What a server does not
+    /// take costs the connection, and the session times out.
+    async fn end_outgrown_sessions(&mut self) {
+        let command = self.member.open().overflow();
+        let (Some(command), Some(pooled)) = (command, &mut self.server) else {
+            return;
+        };
+        let asked = pooled.connection.ask(&command);
+        match timeout(self.core.context.config.checkout_timeout, asked).await {
+            Ok(Ok(_)) => self.unconfirmed = false,
+            Ok(Err(ServerError::Refused { .. })) => {}
+            _ => self.server = None,
+        }
     }
 
     /// Takes note of the request that is sent now.
