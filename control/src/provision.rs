@@ -11,6 +11,7 @@ mod mongo;
 mod mysql;
 mod postgres;
 mod redis;
+mod steps;
 mod table;
 mod types;
 

@@ -13,6 +13,7 @@ use mongodb::{Client, Collection};
 use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{OwnedMutexGuard, RwLock};
 
+use crate::provision::steps::Passing;
 use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
 
@@ -49,7 +50,7 @@ struct Inner {
 
 /// An error with the server's own code.
 #[derive(Clone, Debug)]
-pub(super) struct Fault {
+pub(in crate::provision) struct Fault {
     pub(super) error: Error,
     /// 0 if it is not the server's.
     pub(super) code: i32,
@@ -265,9 +266,8 @@ impl Mongo {
 
 // === impl Fault ===
 
-impl Fault {
-    /// Whether another try may help.
-    pub(super) fn passes(&self) -> bool {
+impl Passing for Fault {
+    fn passes(&self) -> bool {
         matches!(self.error, Error::Unreachable { .. }) || PASSING.contains(&self.code)
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use mongodb::bson::{Bson, doc};
 
-use super::apply::{Run, Stop, attention, refused};
+use super::apply::{Run, Stop};
 use super::connect::Fault;
 use super::marker::DUPLICATE;
 use crate::blueprint::mongo::command::Command;
 use crate::blueprint::mongo::search::is_derivable;
 use crate::blueprint::{Probe, Statement};
 use crate::provision::marker::{Row, State, digest};
+use crate::provision::steps::{attention, refused};
 
 /// How long an index may be built. Others work meanwhile; a lock is held at its beginning and end
 /// only (<https://www.mongodb.com/docs/manual/core/index-creation/>).

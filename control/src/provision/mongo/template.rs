@@ -6,7 +6,6 @@
 //! is written.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use mongodb::bson::doc;
 
@@ -15,15 +14,11 @@ use super::database::{There, foreign};
 use super::marker::Written;
 use crate::blueprint::{Snapshot, Version};
 use crate::provision::marker::digest_of;
-use crate::provision::{Apply, Error, Found};
+use crate::provision::{Error, Found, steps};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
 /// being made from it.
 const TEMPLATES_MAX: usize = 2;
-/// How long a command of a replay may wait for a lock; nobody else is in the database.
-const REPLAY_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a command of a replay may run: the collections are empty.
-const REPLAY_STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Name of the template of version 1.`ordinal`.
 pub(super) fn template_database(blueprint: &str, ordinal: u32) -> String {
@@ -133,38 +128,16 @@ impl Mongo {
         self.marker_making(&template, (from, &digest)).await?;
         self.make(&template, &objects).await?;
         self.marker_made(&template, (from, &digest)).await?;
-        self.replay(&template, blueprint, (from, versions), &mut found)
-            .await?;
+        let names = (template.as_str(), blueprint);
+        steps::replay(self, names, (from, versions), &mut found).await?;
         let objects = self.read(&template).await?;
         self.marker_template(&template, ordinal, (&objects, &found))
             .await?;
         if let Err(fault) = self.empty(&template).await {
             tracing::info!(template, error = %fault.error, "a template keeps its collections");
         }
-        found.retain(|one| is_unknown(one, versions));
+        steps::retain_unknown(&mut found, versions);
         Ok(found)
-    }
-
-    async fn replay(
-        &self,
-        template: &str,
-        blueprint: &str,
-        (from, versions): (u32, &[Version]),
-        found: &mut Vec<Found>,
-    ) -> Result<(), Error> {
-        let apply = Apply {
-            database: template,
-            blueprint,
-            versions,
-            application_name: "tdb-template",
-            lock_timeout: REPLAY_LOCK_TIMEOUT,
-            statement_timeout: REPLAY_STATEMENT_TIMEOUT,
-            known: from,
-            begun: versions.last().map_or(from, |version| version.ordinal),
-            online: false,
-        };
-        let replayed = self.apply_recording(apply, Some(found)).await;
-        replayed.map(|_| ()).map_err(Error::of_replay)
     }
 
     /// The newest complete template before this version: its ordinal, its objects, and what its
@@ -215,15 +188,6 @@ impl Mongo {
 /// What the statements of a template left, as far as the versions do not know it.
 fn found(written: Written, versions: &[Version]) -> Vec<Found> {
     let mut found = written.found;
-    found.retain(|one| is_unknown(one, versions));
+    steps::retain_unknown(&mut found, versions);
     found
-}
-
-/// Whether control does not know yet what this statement left.
-fn is_unknown((ordinal, place, _): &Found, versions: &[Version]) -> bool {
-    let version = versions.iter().find(|version| version.ordinal == *ordinal);
-    let at = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
-    version
-        .and_then(|version| version.statements.get(at))
-        .is_some_and(|statement| statement.probe.is_none())
 }

@@ -12,6 +12,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor
 use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
+use crate::provision::steps::Passing;
 pub(super) use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
 use tenantsdb_codecs::mysql::Flavour;
@@ -69,7 +70,7 @@ pub(super) type TextRow = Vec<Option<String>>;
 
 /// What went wrong, with the server's own number for it.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(in crate::provision) struct Fault {
     pub(super) error: Error,
     /// 0 if it is not the server's own error.
     pub(super) number: u16,
@@ -328,9 +329,8 @@ impl From<Fault> for Error {
     }
 }
 
-impl Fault {
-    /// Whether the same may work later.
-    pub(super) fn passes(&self) -> bool {
+impl Passing for Fault {
+    fn passes(&self) -> bool {
         matches!(self.error, Error::Unreachable { .. }) || PASSING.contains(&self.number)
     }
 }

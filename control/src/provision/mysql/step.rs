@@ -7,7 +7,7 @@ use tenantsdb_codecs::sql::mysql::{
     Effect, Mode, Online, effect, is_crash_safe, mentions, portable, split, tag, with_online,
 };
 
-use super::apply::{Run, Stop, attention, refused};
+use super::apply::{Run, Stop};
 use super::connect::Fault;
 use super::marker;
 use super::names::digest;
@@ -16,6 +16,7 @@ use super::session;
 use crate::blueprint::{Probe, Snapshot, Statement};
 use crate::provision::Error;
 use crate::provision::marker::{Row, State};
+use crate::provision::steps::{attention, refused};
 
 /// Added to the limit of a statement, after which it is ended from outside: MariaDB ends it by
 /// itself.

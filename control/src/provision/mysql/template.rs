@@ -5,7 +5,6 @@
 //! While it is built, each statement is looked at: what it changed, and to what.
 
 use std::cmp::Reverse;
-use std::time::Duration;
 
 use super::connect::{Fault, MySql, Session, text};
 use super::copy::{Original, filled};
@@ -15,15 +14,11 @@ use super::marker::{self, Marker};
 use super::quote::literal;
 use super::schema::Schema;
 use crate::blueprint::{Snapshot, Version};
-use crate::provision::{Apply, Error, Found};
+use crate::provision::{Error, Found, steps};
 
 /// Templates that are kept for each blueprint: the newest, and the one before for tenants that are
 /// being copied from it.
 const TEMPLATES_MAX: usize = 2;
-/// How long a statement of a replay may wait for a lock; nobody else is in the schema.
-const REPLAY_LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a statement of a replay may run: the tables are empty.
-const REPLAY_STATEMENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What a new template is begun from.
 struct Base {
@@ -148,7 +143,7 @@ impl MySql {
             return Ok(None);
         };
         let mut found = marker.found();
-        found.retain(|one| is_unknown(one, versions));
+        steps::retain_unknown(&mut found, versions);
         Ok(Some(found))
     }
 
@@ -188,9 +183,9 @@ impl MySql {
         begun?;
         drop(alone);
         let mut found = base.found;
-        found.retain(|one| is_unknown(one, versions));
-        self.replay(&template, blueprint, (base.ordinal, versions), &mut found)
-            .await?;
+        steps::retain_unknown(&mut found, versions);
+        let names = (template.as_str(), blueprint);
+        steps::replay(self, names, (base.ordinal, versions), &mut found).await?;
         self.complete(&template, ordinal).await?;
         Ok(found)
     }
@@ -254,28 +249,6 @@ impl MySql {
         Ok(())
     }
 
-    async fn replay(
-        &self,
-        template: &str,
-        blueprint: &str,
-        (from, versions): (u32, &[Version]),
-        found: &mut Vec<Found>,
-    ) -> Result<(), Error> {
-        let apply = Apply {
-            database: template,
-            blueprint,
-            versions,
-            application_name: "tdb-template",
-            lock_timeout: REPLAY_LOCK_TIMEOUT,
-            statement_timeout: REPLAY_STATEMENT_TIMEOUT,
-            known: from,
-            begun: versions.last().map_or(from, |version| version.ordinal),
-            online: false,
-        };
-        let replayed = self.apply_recording(apply, Some(found)).await;
-        replayed.map(|_| ()).map_err(Error::of_replay)
-    }
-
     async fn complete(&self, template: &str, ordinal: u32) -> Result<(), Error> {
         let _alone = self.database_alone(template).await;
         let completed = match self.deployer_open(template).await {
@@ -298,15 +271,6 @@ impl MySql {
         completed?;
         Ok(())
     }
-}
-
-/// Whether control does not know yet what this statement left.
-fn is_unknown((ordinal, place, _): &Found, versions: &[Version]) -> bool {
-    let version = versions.iter().find(|version| version.ordinal == *ordinal);
-    let at = usize::try_from(place.saturating_sub(1)).unwrap_or(usize::MAX);
-    version
-        .and_then(|version| version.statements.get(at))
-        .is_some_and(|statement| statement.probe.is_none())
 }
 
 /// The newest complete template before this version.
