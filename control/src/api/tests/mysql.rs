@@ -1,7 +1,11 @@
 //! What is particular to MySQL and MariaDB: here without a server behind it.
 
+mod crash;
+mod deployments;
+mod dev;
 mod drift;
 mod lifecycle;
+mod recording;
 mod sealing;
 
 use reqwest::Method;

@@ -3,7 +3,10 @@
 //! blueprint of its own for each test.
 
 mod apply;
+mod attention;
+mod broken;
 pub(crate) mod cut;
 mod isolation;
 pub(crate) mod server;
 mod template;
+mod waiting;

@@ -1,6 +1,6 @@
 //! What a tenant's database has that no version put there.
 
-use super::lifecycle::{Dev, expect, tenant, with_server};
+use super::dev::{Dev, expect, tenant, with_server};
 use super::*;
 use crate::provision::mysql_test_server::{Server, on_both};
 

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::lifecycle::{Dev, expect, login, pending, tenant, with_server};
+use super::dev::{Dev, expect, login, pending, tenant, with_server};
 use crate::provision::mysql_test_server::{Server, on_both};
 
 on_both!(
