@@ -239,3 +239,123 @@ async fn a_request_of_46_million_bytes_goes_by() {
     assert_eq!(id.unwrap().to_le_bytes(), got[4..8]);
     assert!(got[HEADER_LENGTH..] == sent[HEADER_LENGTH..]);
 }
+
+/// What the proxy holds of what the server sent, and closed behind, as the reply to our 7.
+async fn held(sent: &[u8]) -> Result<Vec<u8>, ServerError> {
+    let (mut connection, mut writes) = server();
+    let sending = async move {
+        // The reader may have had enough.
+        let _ = writes.write_all(sent).await;
+        drop(writes);
+    };
+    let (held, ()) = tokio::join!(hold(&mut connection, 7), sending);
+    held
+}
+
+#[tokio::test]
+async fn a_reply_that_is_held_is_whole_and_as_it_came() {
+    let large = "x".repeat(10 * PIPE_BYTES);
+    for (flags, text) in [(Flags::NONE, "held"), (CHECKED, "held"), (CHECKED, &large)] {
+        let whole = message(3, 7, flags, text);
+        assert_eq!(held(&whole).await.unwrap(), whole);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_held_may_come_byte_by_byte() {
+    let whole = message(3, 7, CHECKED, "slowly");
+    let (ours, mut theirs) = duplex(1);
+    let mut connection = Connection {
+        stream: Stream::Plain(ours),
+        session: ServerSession::default(),
+    };
+    let sending = theirs.write_all(&whole);
+    let (held, sent) = tokio::join!(hold(&mut connection, 7), sending);
+    sent.unwrap();
+    assert_eq!(held.unwrap(), whole);
+}
+
+#[tokio::test]
+async fn only_the_reply_to_its_request_is_held() {
+    for to in [0, 6, 8, -7] {
+        let error = held(&message(3, to, Flags::NONE, "another's"))
+            .await
+            .unwrap_err();
+        let stray = matches!(error, ServerError::Stray(other) if other == to);
+        assert!(stray, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn half_a_reply_is_not_held() {
+    let whole = message(3, 7, Flags::NONE, "half of this");
+    for bytes in 0..whole.len() {
+        let error = held(&whole[..bytes]).await.unwrap_err();
+        assert!(matches!(error, ServerError::Closed), "{bytes}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_broken_or_has_more_behind_it_is_not_held() {
+    let mut wrong = message(3, 7, CHECKED, "checked");
+    *wrong.last_mut().unwrap() ^= 1;
+    let more = Flags {
+        more_to_come: true,
+        ..Flags::NONE
+    };
+    let two = [
+        message(3, 7, Flags::NONE, "one"),
+        message(4, 7, Flags::NONE, "two"),
+    ];
+    let mut long = message(3, 7, Flags::NONE, "long");
+    long[..4].copy_from_slice(&48_000_001_i32.to_le_bytes());
+    for (what, sent) in [
+        ("a wrong checksum", wrong),
+        ("moreToCome", message(3, 7, more, "one of many")),
+        ("two replies", two.concat()),
+        ("beyond 48 MB", long),
+    ] {
+        let error = held(&sent).await.unwrap_err();
+        assert!(matches!(error, ServerError::Protocol(_)), "{what}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_is_let_go_has_the_clients_number() {
+    for flags in [Flags::NONE, CHECKED] {
+        let whole = message(3, 7, flags, "held");
+        let reply = Message::read(&whole).unwrap();
+        let (mut client, mut reads) = pipe();
+        let mut moved = Moved::default();
+        let_go(&mut client, &reply, 70, &mut moved).await.unwrap();
+        drop(client);
+        let mut got = Vec::new();
+        reads.read_to_end(&mut got).await.unwrap();
+        assert_eq!(got, message(3, 70, flags, "held"));
+        assert_eq!((moved.to_client, moved.to_server), (got.len() as u64, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_gone_when_its_reply_is_let_go_is_told_from_a_server() {
+    let whole = message(3, 7, Flags::NONE, "held");
+    let (mut client, reads) = pipe();
+    drop(reads);
+    let reply = Message::read(&whole).unwrap();
+    let gone = let_go(&mut client, &reply, 70, &mut Moved::default()).await;
+    assert!(matches!(gone, Err(Broken::ClientGone(Some(_)))));
+}
+
+#[tokio::test]
+async fn a_reply_that_is_only_announced_takes_no_memory() {
+    let (mut connection, mut writes) = server();
+    let mut begin = message(3, 7, Flags::NONE, "announced");
+    begin[..4].copy_from_slice(&48_000_000_i32.to_le_bytes());
+    begin.truncate(20);
+    writes.write_all(&begin).await.unwrap();
+    let mut inbox = Inbox::default();
+    let waited = timeout(Duration::from_millis(20), come(&mut connection, &mut inbox)).await;
+    assert!(waited.is_err(), "its body has not begun");
+    assert_eq!(inbox.unread(), begin);
+    assert!(inbox.capacity() <= 8_192, "{}", inbox.capacity());
+}
