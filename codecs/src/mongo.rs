@@ -12,6 +12,7 @@
 //! - [`auth`]: SASL messages, both roles.
 //! - [`client`], [`command`], [`escape`]: what a client asks, what becomes of it, and which other
 //!   databases it names.
+//! - [`mask`]: the servers' names, taken out of both.
 //! - [`pipeline`]: requests and their replies.
 //! - [`code`], [`report`]: errors.
 //! - [`shell`]: commands as a shell has them.
@@ -25,6 +26,7 @@ mod error;
 pub mod escape;
 pub mod frame;
 pub mod json;
+pub mod mask;
 pub mod op_msg;
 pub mod pipeline;
 pub mod report;

@@ -12,6 +12,7 @@ use super::Error;
 use super::bson::{Document, Value};
 use super::client::{Lsid, Request};
 use super::command::{Effect, Kept};
+use super::mask::is_named_in_reply;
 use super::report::{RETRYABLE_WRITE, TRANSIENT_TRANSACTION, UNKNOWN_COMMIT};
 
 mod exchange;
@@ -40,6 +41,8 @@ pub struct Asked {
     pub ended: Vec<Lsid>,
     /// Whether there is a reply.
     pub is_answered: bool,
+    /// Whether the reply says what the server is called.
+    pub names_server: bool,
 }
 
 impl Asked {
@@ -60,6 +63,7 @@ impl Asked {
             transaction,
             starts: transaction.is_some() && request.start_transaction,
             is_answered,
+            names_server: is_named_in_reply(request)?,
             ..Self::default()
         };
         match effect.kept {

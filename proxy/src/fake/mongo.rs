@@ -209,6 +209,7 @@ impl Server {
             Mood::Silent => Some(Vec::new()),
             Mood::HangUp => None,
             _ if name == "find" => Some(self.found(command)),
+            _ if name == "explain" => Some(explained(command)),
             Mood::Good | Mood::Refuse | Mood::Slow => Some(ok()),
         }
     }
@@ -235,6 +236,18 @@ impl Server {
         reply.f64("ok", 1.0);
         reply.finish()
     }
+}
+
+/// With what was asked, and who was asked.
+fn explained(command: Document<'_>) -> Vec<u8> {
+    let mut reply = Writer::new();
+    let inner = command.get("explain").unwrap().unwrap();
+    reply.value("command", &inner);
+    reply.document("serverInfo", |info| {
+        info.str("host", "secret.example").i32("port", 27_099);
+    });
+    reply.f64("ok", 1.0);
+    reply.finish()
 }
 
 /// The replies to a request, each to the one before it.

@@ -232,6 +232,61 @@ fn a_tenant_sees_no_names_but_its_own() {
     }
 }
 
+/// What stands under `host` anywhere in a reply.
+fn hosts(reply: &Document, found: &mut Vec<String>) {
+    for (key, value) in reply {
+        match value {
+            Bson::String(name) if key == "host" => found.push(name.clone()),
+            Bson::Document(inner) => hosts(inner, found),
+            Bson::Array(list) => {
+                let inner = list.iter().filter_map(Bson::as_document);
+                inner.for_each(|inner| hosts(inner, found));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn no_reply_says_what_the_server_is_called() {
+    let neighbours = Neighbours::start("mongo_host");
+    let own = &neighbours.acme.name;
+    let lookup = doc! {"$lookup": {
+        "from": "items", "pipeline": [{"$collStats": {"count": {}}}], "as": "stats",
+    }};
+    let aggregate =
+        |stage: Document| doc! {"aggregate": "items", "pipeline": [stage], "cursor": {}};
+    let explained = doc! {"aggregate": "items", "pipeline": [], "explain": true, "cursor": {}};
+    let mut direct = neighbours.at_the_server().wire();
+    let mut session = neighbours.acme.wire();
+    let mut shown = |wire: &mut Wire, command: &Document| {
+        let mut found = Vec::new();
+        let reply = wire.run(command).unwrap_or_else(|e| panic!("{command}: {e}"));
+        hosts(&reply, &mut found);
+        found
+    };
+    for command in [
+        doc! {"explain": {"find": "items"}},
+        explained,
+        aggregate(doc! {"$collStats": {"count": {}}}),
+        aggregate(doc! {"$indexStats": {}}),
+        aggregate(lookup),
+    ] {
+        let command = of(command, own);
+        let known = shown(&mut direct, &command);
+        assert!(!known.is_empty(), "{command}: the server says nothing");
+        let expected = vec!["tenantsdb".to_owned(); known.len()];
+        assert_eq!(shown(&mut session, &command), expected, "{command}");
+    }
+    // Nor in a later batch.
+    let mut empty = aggregate(doc! {"$indexStats": {}});
+    empty.insert("cursor", doc! {"batchSize": 0});
+    let opened = session.run(&of(empty, own)).unwrap();
+    let cursor = opened.get_document("cursor").unwrap().get_i64("id");
+    let more = of(doc! {"getMore": cursor.unwrap(), "collection": "items"}, own);
+    assert_eq!(shown(&mut session, &more), ["tenantsdb"]);
+}
+
 /// A cursor that one login opened, and another's request for more of it.
 #[test]
 fn cursors_of_others_are_out_of_reach() {

@@ -9,6 +9,7 @@ use tenantsdb_codecs::mongo::bson::{Document, Writer};
 use tenantsdb_codecs::mongo::client::Request;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::command::{self, Kept, Local, Verdict};
+use tenantsdb_codecs::mongo::mask;
 use tenantsdb_codecs::mongo::op_msg::Opening;
 use tenantsdb_codecs::mongo::pipeline::Asked;
 use tenantsdb_codecs::mongo::report;
@@ -34,6 +35,8 @@ pub(super) struct Forward {
     pub(super) asked: Asked,
     /// A write that the server knows again when it comes twice (specification "Retryable Writes").
     pub(super) retryable: bool,
+    /// What goes to the server instead of its body: the same without the server's name in its reply.
+    pub(super) masked: Option<Vec<u8>>,
 }
 
 /// Looks at one request of a client that is logged in.
@@ -57,7 +60,11 @@ pub(super) fn decide<T>(
                 let asked = Asked::of(&request, &effect, is_answered)?;
                 let retryable = request.txn_number.is_some() && asked.transaction.is_none()
                     || matches!(asked.kept, Kept::Commit | Kept::Abort);
-                Decision::Forward(Box::new(Forward { asked, retryable }))
+                Decision::Forward(Box::new(Forward {
+                    asked,
+                    retryable,
+                    masked: mask::request(&request)?,
+                }))
             }
             Verdict::Answer(local) => Decision::Answer(answer(context, route, client, local, body)),
             Verdict::Refuse(refusal) => Decision::Answer(refusal.report()),

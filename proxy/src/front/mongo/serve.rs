@@ -1,5 +1,6 @@
 //! A session: request by request, each with a reply before the next is looked at.
 
+mod masked;
 mod next;
 mod pinned;
 mod recorded;
@@ -140,7 +141,9 @@ impl Live<'_> {
         let routes = &self.core.context.routes;
         let checked = self.standing.check(routes, &mut self.proved);
         checked.map_err(End::Revoked)?;
-        let Forward { asked, retryable } = forward;
+        let Forward {
+            asked, retryable, ..
+        } = forward;
         let is_answered = asked.is_answered;
         if self.server.is_none() {
             let taken = tokio::select! {
@@ -202,6 +205,7 @@ impl Live<'_> {
     }
 
     async fn exchange(&mut self, head: Head, is_answered: bool) -> Result<(), Broken> {
+        let names_server = self.asked.as_ref().is_some_and(|asked| asked.names_server);
         self.sending()?;
         let Some(pooled) = &mut self.server else {
             return Ok(());
@@ -217,6 +221,9 @@ impl Live<'_> {
             client.unanswered();
             self.unconfirmed = true;
             return Ok(());
+        }
+        if names_server {
+            return self.masked(head, id).await;
         }
         let mut inbox = Inbox::default();
         // Each reply of an exhaust cursor is to the one before it, or to the request.

@@ -38,10 +38,11 @@ where
     Ok(message)
 }
 
-/// Gives the client a reply that was held, as one to the request of this number of its own.
+/// Gives the client a reply that was held, with this body, as one to the request of this number of
+/// its own.
 pub(crate) async fn let_go<C>(
     client: &mut Stream<C>,
-    reply: &Message<'_>,
+    (reply, body): (&Message<'_>, &[u8]),
     client_id: i32,
     moved: &mut Moved,
 ) -> Result<(), Broken>
@@ -52,9 +53,8 @@ where
         checksum_present: reply.flags.checksum_present,
         ..Flags::NONE
     };
-    let (id, body) = (reply.header.request_id, reply.body.bytes());
     let mut out = Vec::with_capacity(reply.header.length);
-    op_msg::write(id, client_id, flags, body, &mut out);
+    op_msg::write(reply.header.request_id, client_id, flags, body, &mut out);
     give(client, &out, moved).await?;
     let flushed = client.flush().await;
     flushed.map_err(|error| Broken::ClientGone(Some(error)))

@@ -327,7 +327,8 @@ async fn a_reply_that_is_let_go_has_the_clients_number() {
         let reply = Message::read(&whole).unwrap();
         let (mut client, mut reads) = pipe();
         let mut moved = Moved::default();
-        let_go(&mut client, &reply, 70, &mut moved).await.unwrap();
+        let what = (&reply, reply.body.bytes());
+        let_go(&mut client, what, 70, &mut moved).await.unwrap();
         drop(client);
         let mut got = Vec::new();
         reads.read_to_end(&mut got).await.unwrap();
@@ -342,7 +343,8 @@ async fn a_client_that_is_gone_when_its_reply_is_let_go_is_told_from_a_server() 
     let (mut client, reads) = pipe();
     drop(reads);
     let reply = Message::read(&whole).unwrap();
-    let gone = let_go(&mut client, &reply, 70, &mut Moved::default()).await;
+    let what = (&reply, reply.body.bytes());
+    let gone = let_go(&mut client, what, 70, &mut Moved::default()).await;
     assert!(matches!(gone, Err(Broken::ClientGone(Some(_)))));
 }
 

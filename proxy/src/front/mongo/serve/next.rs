@@ -4,7 +4,7 @@ use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, validate};
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
-use tenantsdb_codecs::mongo::op_msg::{Flags, Head, Opening, Stream};
+use tenantsdb_codecs::mongo::op_msg::{self, Flags, Head, Message, Opening, Stream};
 use tenantsdb_codecs::mongo::report::report;
 use tenantsdb_codecs::mongo::startup::Query;
 use tokio::io::AsyncReadExt as _;
@@ -31,8 +31,35 @@ impl Live<'_> {
                 begun => begun.map_err(End::Client)?,
             },
         }
-        let read = timeout(STALLED_MAX, self.opening()).await;
-        read.unwrap_or(Err(End::Client(Refusal::TooSlow)))
+        let read = timeout(STALLED_MAX, async {
+            let (head, mut decision) = self.opening().await?;
+            let masked = match &mut decision {
+                Decision::Forward(forward) => forward.masked.take(),
+                Decision::Answer(_) => None,
+            };
+            match masked {
+                Some(body) => Ok((self.replace(head, &body).await?, decision)),
+                None => Ok((head, decision)),
+            }
+        });
+        read.await.unwrap_or(Err(End::Client(Refusal::TooSlow)))
+    }
+
+    /// Puts another body into the request at the front of the inbox. It has a body alone.
+    async fn replace(&mut self, head: Head, body: &[u8]) -> Result<Head, End> {
+        while self.client.inbox.unread().len() < head.header.length {
+            self.fill().await?;
+        }
+        let mut unread = std::mem::take(&mut self.client.inbox).into_unread();
+        let behind = unread.split_off(head.header.length);
+        let message = Message::read(&unread).map_err(protocol)?;
+        let mut out = Vec::with_capacity(unread.len() + body.len());
+        op_msg::write(head.header.request_id, 0, message.flags, body, &mut out);
+        let opening = Opening::read(&out, MESSAGE_BYTES_MAX).map_err(protocol)?;
+        let replaced = opening.map_or(head, |opening| Head::from(&opening));
+        out.extend_from_slice(&behind);
+        self.client.inbox = Inbox::of(out);
+        Ok(replaced)
     }
 
     async fn opening(&mut self) -> Result<(Head, Decision), End> {

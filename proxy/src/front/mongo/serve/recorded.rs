@@ -158,7 +158,8 @@ impl Live<'_> {
         let after = recorder
             .after(context, server, pending, Reply::Came(reply.body))
             .await;
-        relay::let_go(&mut client.stream, &reply, head.header.request_id, moved).await?;
+        let (what, id) = ((&reply, reply.body.bytes()), head.header.request_id);
+        relay::let_go(&mut client.stream, what, id, moved).await?;
         client.unanswered();
         self.unconfirmed = false;
         note_reply((&mut self.exchange, &self.member), reply.body, false)?;

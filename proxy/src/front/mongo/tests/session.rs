@@ -354,3 +354,97 @@ fn in_session_mode_a_client_keeps_its_server_connection() {
         until_free.await;
     });
 }
+
+/// `never the servers' own names`, whoever is asked.
+#[test]
+fn an_explanation_does_not_say_who_explains() {
+    fake::run(async {
+        let stage = scarce().await;
+        let mut client = stage.logged_in().await;
+        let mut explain = Writer::new();
+        explain
+            .document("explain", |find| {
+                find.str("find", "users")
+                    .document("filter", |filter| _ = filter.str("host", "mine"));
+            })
+            .str("$db", DATABASE);
+        let explain = explain.finish();
+        let checked = Flags {
+            checksum_present: true,
+            ..Flags::NONE
+        };
+        for flags in [Flags::NONE, checked] {
+            let answer = client.ask_with(flags, &explain).await;
+            assert!(answer.ok());
+            let info = answer.inner("serverInfo").unwrap();
+            assert_eq!(info.get("host"), Ok(Some(Value::String("tenantsdb"))));
+            assert_eq!(info.get("port"), Ok(Some(Value::Int32(27_017))));
+            let asked = answer.inner("command").unwrap().get("filter").unwrap();
+            let asked = asked.unwrap().as_document().unwrap();
+            assert_eq!(asked.get("host"), Ok(Some(Value::String("mine"))));
+        }
+        // One that is lost is an error, and the session goes on.
+        stage.server.be(Mood::HangUp);
+        assert_eq!(client.ask(&explain).await.code(), 6);
+        stage.server.be(Mood::Good);
+        assert!(client.ask(&find()).await.ok());
+    });
+}
+
+#[test]
+fn a_client_that_leaves_before_an_explanation_takes_the_server_connection_with_it() {
+    fake::run(async {
+        let stage = scarce().await;
+        let mut client = stage.logged_in().await;
+        stage.server.be(Mood::Silent);
+        let mut explain = Writer::new();
+        explain.document("explain", |find| _ = find.str("find", "users"));
+        explain.str("$db", DATABASE);
+        client.tell(Flags::NONE, &explain.finish()).await;
+        fake::until(|| stage.server.heard() == ["explain"]).await;
+        drop(client);
+        fake::until(|| stage.server.open() == 0).await;
+    });
+}
+
+#[test]
+fn a_stage_that_shows_the_servers_name_is_followed_by_one_that_hides_it() {
+    fake::run(async {
+        let stage = scarce().await;
+        let mut client = stage.logged_in().await;
+        let mut aggregate = Writer::new();
+        aggregate.str("aggregate", "users");
+        aggregate.array("pipeline", |pipeline| {
+            pipeline.document(|stage| _ = stage.document("$collStats", |_| {}));
+        });
+        aggregate.document("cursor", |_| {}).str("$db", DATABASE);
+        let aggregate = aggregate.finish();
+        let checked = Flags {
+            checksum_present: true,
+            ..Flags::NONE
+        };
+        // With another request right behind it, which stays as it is.
+        let mut both = Vec::new();
+        op_msg::write(8, 0, checked, &aggregate, &mut both);
+        op_msg::write(9, 0, Flags::NONE, &with_comment("behind"), &mut both);
+        client.send(&both).await;
+        for id in [8, 9] {
+            let answer = client.next().await.unwrap();
+            assert_eq!((answer.code(), answer.header.response_to), (0, id));
+        }
+        let heard = commands_of(&stage, "aggregate");
+        let heard = Document::whole(&heard[0]).unwrap();
+        let pipeline = heard.get("pipeline").unwrap().unwrap();
+        let stages: Vec<_> = pipeline.as_array().unwrap().iter().collect();
+        assert_eq!(stages.len(), 2);
+        let hides = stages[1].unwrap().1.as_document().unwrap();
+        assert_eq!(hides.first().unwrap().unwrap().0, "$set");
+        // A wrong checksum is no less wrong for it.
+        let mut wrong = Vec::new();
+        op_msg::write(10, 0, checked, &aggregate, &mut wrong);
+        *wrong.last_mut().unwrap() ^= 1;
+        client.send(&wrong).await;
+        assert_eq!(client.last_answer().await.code(), 288);
+        assert_eq!(commands_of(&stage, "aggregate").len(), 1);
+    });
+}
