@@ -172,28 +172,10 @@ impl Server {
                 self.0.heard.borrow_mut().push(command);
             }
         }
-        let mut collections = self.0.collections.borrow_mut();
         if name == "listCollections" {
-            let filter = command
-                .get("filter")
-                .unwrap()
-                .unwrap()
-                .as_document()
-                .unwrap();
-            let only = filter.get("name").unwrap().and_then(|name| name.as_str());
-            let mut reply = Writer::new();
-            reply.document("cursor", |cursor| {
-                cursor.i64("id", 0).array("firstBatch", |batch| {
-                    for collection in &*collections {
-                        if only.is_none_or(|only| only == collection) {
-                            batch.document(|w| _ = w.str("name", collection));
-                        }
-                    }
-                });
-            });
-            reply.f64("ok", 1.0);
-            return Some(reply.finish());
+            return Some(self.listed(command));
         }
+        let mut collections = self.0.collections.borrow_mut();
         let mood = self.0.mood.get();
         if mood == Mood::Refuse {
             return Some(report(Code::NamespaceExists, "no", &[]));
@@ -212,6 +194,29 @@ impl Server {
             _ if name == "explain" => Some(explained(command)),
             Mood::Good | Mood::Refuse | Mood::Slow => Some(ok()),
         }
+    }
+
+    fn listed(&self, command: Document<'_>) -> Vec<u8> {
+        let collections = self.0.collections.borrow();
+        let filter = command
+            .get("filter")
+            .unwrap()
+            .unwrap()
+            .as_document()
+            .unwrap();
+        let only = filter.get("name").unwrap().and_then(|name| name.as_str());
+        let mut reply = Writer::new();
+        reply.document("cursor", |cursor| {
+            cursor.i64("id", 0).array("firstBatch", |batch| {
+                for collection in &*collections {
+                    if only.is_none_or(|only| only == collection) {
+                        batch.document(|w| _ = w.str("name", collection));
+                    }
+                }
+            });
+        });
+        reply.f64("ok", 1.0);
+        reply.finish()
     }
 
     fn found(&self, find: Document<'_>) -> Vec<u8> {

@@ -35,7 +35,8 @@ pub(super) struct Forward {
     pub(super) asked: Asked,
     /// A write that the server knows again when it comes twice (specification "Retryable Writes").
     pub(super) retryable: bool,
-    /// What goes to the server instead of its body: the same without the server's name in its reply.
+    /// What goes to the server for its body: the same, but that the reply will not say what the
+    /// server is called.
     pub(super) masked: Option<Vec<u8>>,
 }
 
