@@ -7,7 +7,7 @@
 use libfuzzer_sys::fuzz_target;
 use tenantsdb_codecs::mongo::Error;
 use tenantsdb_codecs::mongo::auth::{SaslContinue, SaslReply, SaslStart};
-use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, Document, Outline, Value, Writer, validate};
+use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, Document, Outline, Value, Walk, Writer, validate};
 use tenantsdb_codecs::mongo::json;
 use tenantsdb_codecs::mongo::report::Report;
 use tenantsdb_codecs::mongo::startup::{Hello, ServerHello};
@@ -33,6 +33,9 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     assert_eq!(Document::length(data), Ok(Some(bytes)));
+    let passes = validate(&data[..bytes], DEPTH_MAX).is_ok();
+    assert_eq!(walk(bytes, data[4..].chunks(data.len())), passes);
+    assert_eq!(walk(bytes, data[4..].chunks(3)), passes);
     let mut inside = 5;
     for element in document.elements().filter_map(Result::ok) {
         inside += 2 + element.key.len() + element.bytes.len();
@@ -55,6 +58,20 @@ fn outline<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Outlined {
     }
     let found = outline.document().map(|document| document.bytes().to_vec());
     Ok((found, bytes))
+}
+
+/// Whether a document of this length is valid while it passes.
+fn walk<'a>(length: usize, chunks: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let mut walk = Walk::of(length);
+    let mut taken = 4;
+    for chunk in chunks {
+        match walk.step(chunk) {
+            Ok(step) => taken += step,
+            Err(_) => return false,
+        }
+    }
+    assert_eq!(walk.is_done(), taken == length);
+    walk.is_done()
 }
 
 /// Copies a valid document value by value, if its keys are text.

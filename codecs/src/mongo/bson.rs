@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A walk looks only at what it passes: [`Document::read`] at length and last byte, [`Elements`] at
-//! one level. [`validate`] goes through all of it.
+//! one level. [`validate`] goes through all of it, and [`Walk`] while it comes.
 
 use super::Error;
 use crate::cursor::Cursor;
@@ -17,9 +17,11 @@ use crate::limits::MONGO_DOCUMENT_BYTES_MAX;
 
 pub mod kind;
 mod outline;
+mod walk;
 mod write;
 
 pub use outline::Outline;
+pub use walk::Walk;
 pub use write::{Array, Writer};
 
 /// Bytes of a document without elements.

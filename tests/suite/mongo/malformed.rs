@@ -55,22 +55,27 @@ fn checksummed(document: &Document, by: u32) -> Vec<u8> {
     message
 }
 
-/// A ping with a document in it that is nested so often that whoever walks by recursion falls.
-fn nested(levels: usize) -> Vec<u8> {
+/// A document that is nested so often that whoever walks by recursion falls.
+fn deep(levels: usize) -> Vec<u8> {
     let mut inner = vec![5, 0, 0, 0, 0];
     for _ in 0..levels {
-        let length = i32::try_from(inner.len() + 8).unwrap();
-        let outer = [&length.to_le_bytes()[..], &[3, b'a', 0], &inner, &[0]].concat();
-        inner = outer;
+        inner = around(b"", "a", &inner);
     }
-    let elements = [
-        &b"\x10ping\0\x01\0\0\0\x03deep\0"[..],
-        &inner,
-        b"\x02$db\0\x06\0\0\0admin\0\0",
-    ]
-    .concat();
-    let length = i32::try_from(elements.len() + 4).unwrap();
-    let body = [&[0; 5][..], &length.to_le_bytes(), &elements].concat();
+    inner
+}
+
+/// A document of these elements, and of one more that is a document.
+fn around(elements: &[u8], key: &str, inner: &[u8]) -> Vec<u8> {
+    let length = i32::try_from(4 + elements.len() + 1 + key.len() + 1 + inner.len() + 1).unwrap();
+    let (key, length) = (key.as_bytes(), length.to_le_bytes());
+    [&length[..], elements, &[3], key, &[0], inner, &[0]].concat()
+}
+
+/// A command with a deep document in its last field, which no document of a library can be.
+fn nested(command: &Document, key: &str, levels: usize) -> Vec<u8> {
+    let elements = message::bytes(command);
+    let elements = &elements[4..elements.len() - 1];
+    let body = [&[0; 5][..], &around(elements, key, &deep(levels))].concat();
     message::message(7, MSG, &body)
 }
 
@@ -111,7 +116,7 @@ fn broken() -> Vec<(&'static str, Vec<u8>)> {
             "OP_QUERY without a document",
             message::message(7, QUERY, &[0; 13]),
         ),
-        ("nested 10,000 deep", nested(10_000)),
+        ("nested 10,000 deep", nested(&ping(), "deep", 10_000)),
         (
             "HTTP",
             b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
@@ -211,6 +216,47 @@ fn what_cannot_be_read_is_refused_behind_the_login() {
     }
     let grown = memory_peak_kb(proxy) - before;
     assert!(grown < 100_000, "{grown} kB");
+}
+
+/// The server is everybody's, and may be one that falls of it.
+#[test]
+fn a_document_that_is_nested_too_deep_does_not_reach_the_server() {
+    let blueprint = Blueprint::start("mongo_deep");
+    let acme = blueprint.tenant("acme");
+    let globex = blueprint.tenant("globex");
+    globex.insert("items", vec![doc! {"_id": 1}]);
+    let of = |name: &str| {
+        let mut command = Document::new();
+        command.insert(name, "items");
+        command.insert("$db", &acme.name);
+        command
+    };
+    let sequence = |command: &Document, name: &str, document: &[u8]| {
+        let mut body = message::msg(0, command);
+        let length = i32::try_from(4 + name.len() + 1 + document.len()).unwrap();
+        body.push(1);
+        body.extend(length.to_le_bytes());
+        body.extend([name.as_bytes(), &[0], document].concat());
+        message::message(7, MSG, &body)
+    };
+    let update = around(b"\x03u\0\x05\0\0\0\0", "q", &deep(10_000));
+    for bytes in [
+        nested(&of("find"), "filter", 10_000),
+        nested(&of("find"), "comment", 200),
+        nested(&of("count"), "query", 10_000),
+        nested(&of("delete"), "let", 10_000),
+        nested(&of("getMore"), "comment", 10_000),
+        sequence(&of("insert"), "documents", &deep(10_000)),
+        sequence(&of("update"), "updates", &update),
+    ] {
+        let mut wire = acme.wire();
+        wire.write(&bytes).unwrap();
+        let reply = wire.try_read().expect("it is told why");
+        let failed = wire::judge(reply.document).expect_err("too deep");
+        assert_eq!(failed.code, 15, "{failed}");
+        assert_eq!(globex.find("items").len(), 1, "the server lives");
+    }
+    assert_eq!(acme.collections(), ["_tenantsdb"]);
 }
 
 #[test]

@@ -210,13 +210,30 @@ fn values_that_overrun_their_document_are_refused() {
     ] {
         let bytes = document(element);
         assert_eq!(validate(&bytes, DEPTH_MAX), Err(error), "{element:?}");
+        assert!(!passes(&bytes, bytes.len()) && !passes(&bytes, 1));
     }
+}
+
+/// Whether a document, whose length was read, is valid while it passes in parts of so many bytes.
+fn passes(bytes: &[u8], chunk_bytes: usize) -> bool {
+    let mut walk = Walk::of(bytes.len());
+    let mut taken = 0;
+    for chunk in bytes.get(4..).unwrap_or_default().chunks(chunk_bytes) {
+        let Ok(step) = walk.step(chunk) else {
+            return false;
+        };
+        taken += step;
+    }
+    walk.is_done() && taken == bytes.len() - 4
 }
 
 #[test]
 fn documents_are_nested_as_deep_as_the_server_takes_them() {
     assert_eq!(validate(&nested(DEPTH_MAX), DEPTH_MAX), Ok(()));
+    assert!(passes(&nested(DEPTH_MAX), 1));
     for depth in [DEPTH_MAX + 1, 10_000] {
+        let passed = Walk::of(nested(depth).len()).step(&nested(depth)[4..]);
+        assert_eq!(passed, Err(Error::Depth(DEPTH_MAX)));
         let refused = validate(&nested(depth), DEPTH_MAX);
         assert_eq!(refused, Err(Error::Depth(DEPTH_MAX)));
         assert_eq!(refused.unwrap_err().code().name(), "Overflow");
@@ -228,10 +245,10 @@ fn documents_are_nested_as_deep_as_the_server_takes_them() {
     element.extend_from_slice(&length.to_le_bytes());
     element.extend_from_slice(b"\x02\0\0\0f\0");
     element.extend_from_slice(&inner);
-    assert_eq!(
-        validate(&document(&element), DEPTH_MAX),
-        Err(Error::Depth(DEPTH_MAX))
-    );
+    let bytes = document(&element);
+    let refused = Err(Error::Depth(DEPTH_MAX));
+    assert_eq!(validate(&bytes, DEPTH_MAX), refused);
+    assert_eq!(Walk::of(bytes.len()).step(&bytes[4..]).map(drop), refused);
 }
 
 #[test]
@@ -423,6 +440,11 @@ proptest! {
         let place = place.index(bytes.len());
         bytes[place] = byte;
         let valid = validate(&bytes, DEPTH_MAX).is_ok();
+        if Document::whole(&bytes).is_ok() {
+            for chunk_bytes in [1, 3, bytes.len()] {
+                prop_assert_eq!(passes(&bytes, chunk_bytes), valid);
+            }
+        }
         if let Ok((document, length)) = Document::read(&bytes) {
             prop_assert!(length <= bytes.len());
             let mut inside = document.bytes().len();
@@ -437,7 +459,9 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(input in prop::collection::vec(any::<u8>(), 0..200)) {
         let bytes = document(&input);
-        let _ = validate(&bytes, DEPTH_MAX);
+        let valid = validate(&bytes, DEPTH_MAX).is_ok();
+        prop_assert_eq!(passes(&bytes, 1), valid);
+        prop_assert_eq!(passes(&bytes, 200), valid);
         let _ = validate(&input, DEPTH_MAX);
         let _ = whole(&bytes).iter().count();
     }

@@ -1,7 +1,7 @@
 //! Which sequences a command may have, and which namespaces one of them may name.
 
 use crate::mongo::Error;
-use crate::mongo::bson::Document;
+use crate::mongo::bson::{Document, Walk};
 
 /// Longest document in bytes of `nsInfo`: a namespace has 255, and its encryption some more.
 const NAMESPACE_BYTES_MAX: usize = 65_536;
@@ -19,6 +19,8 @@ pub(super) struct Allowed {
     prefix: String,
     /// The document of [`NAMESPACES`] that is coming.
     namespace: Vec<u8>,
+    /// The document that is coming: a server may take no care of how deep it is.
+    walk: Walk,
 }
 
 impl Allowed {
@@ -37,6 +39,7 @@ impl Allowed {
             names,
             prefix: format!("{db}."),
             namespace: Vec::new(),
+            walk: Walk::of(0),
         })
     }
 
@@ -51,6 +54,7 @@ impl Allowed {
     /// Begins a document of this sequence.
     pub(super) fn begin(&mut self, name: &str, length: usize) -> Result<(), Error> {
         self.namespace.clear();
+        self.walk.begin(length);
         if name != NAMESPACES {
             return Ok(());
         }
@@ -67,10 +71,11 @@ impl Allowed {
     }
 
     /// Takes more of the document that was begun.
-    pub(super) fn take(&mut self, bytes: &[u8]) {
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if !self.namespace.is_empty() {
             self.namespace.extend_from_slice(bytes);
         }
+        self.walk.step(bytes).map(drop)
     }
 
     /// Looks at the document, whose last byte has come.

@@ -100,7 +100,8 @@ impl Stream {
     }
 
     /// The same for a command, whose opening was read with its body: only the sequences that such
-    /// a command has pass, and those of a bulkWrite name collections of this database alone.
+    /// a command has pass, with valid documents, and those of a bulkWrite name collections of this
+    /// database alone.
     pub fn start_command(front: &mut [u8], opening: Head, request_id: i32, db: &str) -> Self {
         let mut stream = Self::start(front, opening, request_id, 0);
         match Allowed::of(front.get(BEFORE_BODY..).unwrap_or_default(), db) {
@@ -202,7 +203,7 @@ impl Stream {
                     let taken = input.take(left.min(input.rest().len()));
                     let taken = taken.unwrap_or_default();
                     if let Some(allowed) = &mut self.allowed {
-                        allowed.take(taken);
+                        allowed.take(taken)?;
                     }
                     self.next = match left - taken.len() {
                         0 => Next::DocumentEnd,
@@ -214,7 +215,7 @@ impl Stream {
                         return Err(Error::Terminator("document"));
                     }
                     if let Some(allowed) = &mut self.allowed {
-                        allowed.take(&[0]);
+                        allowed.take(&[0])?;
                         allowed.end()?;
                     }
                     self.next = Next::DocumentLength;

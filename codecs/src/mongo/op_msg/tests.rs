@@ -363,6 +363,36 @@ fn a_command_has_the_sequences_that_are_its_own_and_no_other() {
     }
 }
 
+/// A server that is written with recursion may fall of it, and with it all that it serves.
+#[test]
+fn a_command_has_no_document_that_is_nested_too_deep_or_broken() {
+    let nested = |depth: usize| {
+        let mut bytes = Writer::new().finish();
+        for _ in 1..depth {
+            let mut around = Writer::new();
+            around.value("a", &Value::Document(Document::whole(&bytes).unwrap()));
+            bytes = around.finish();
+        }
+        bytes
+    };
+    let mut lies = nested(3);
+    lies[7] += 1;
+    for (last, error) in [
+        (nested(200), None),
+        (nested(201), Some(Error::Depth(200))),
+        (nested(10_000), Some(Error::Depth(200))),
+        (lies, Some(Error::Truncated("element value"))),
+    ] {
+        for (name, sequence) in [("insert", "documents"), ("bulkWrite", "ops")] {
+            let documents = [nested(200), last.clone()];
+            for bytes in [1, 7, 1 << 20] {
+                let passed = pass_command(&command(name), &[(sequence, &documents)], bytes);
+                assert_eq!(passed.err(), error, "{sequence}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_bulk_write_names_collections_of_its_own_database_alone() {
     let namespace = |name: &str| {

@@ -5,7 +5,7 @@
 
 use tenantsdb_codecs::feed::route::Kind;
 use tenantsdb_codecs::mongo::Error as ProtocolError;
-use tenantsdb_codecs::mongo::bson::{Document, Writer};
+use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, Document, Writer, validate};
 use tenantsdb_codecs::mongo::client::Request;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::command::{self, Kept, Local, Verdict};
@@ -48,6 +48,9 @@ pub(super) fn decide<T>(
     opening: &Opening<'_>,
 ) -> Result<Decision, ProtocolError> {
     let (body, is_answered) = (opening.body, !opening.flags.more_to_come);
+    // All of it, whoever answers: a server that walks by recursion falls of what is nested deep,
+    // and it is everybody's.
+    validate(body.bytes(), DEPTH_MAX)?;
     let request = Request::read(body)?;
     let may_change_schema = route.kind == Kind::Workspace || route.allow_ddl;
     Ok(
