@@ -120,6 +120,10 @@ pub const MONGO_DOCUMENT_BYTES_MAX: usize = 16_793_600;
 /// bound for what comes from outside: `BSONDepth::kDefaultMaxAllowableDepth`.
 pub const MONGO_DEPTH_MAX: usize = 200;
 
+/// Most fields of a MongoDB command. `aggregate` and `find`, with all that drivers and routers put
+/// beside their own, have less than 60.
+pub const MONGO_FIELDS_MAX: usize = 128;
+
 /// Most document sequences of one MongoDB message. `bulkWrite` has two, all others one.
 pub const MONGO_SEQUENCES_MAX: usize = 8;
 

@@ -6,6 +6,12 @@
 use super::Error;
 use super::bson::{Document, Value, Writer};
 use super::op_msg::Documents;
+use crate::limits::MONGO_FIELDS_MAX;
+
+/// Fields of a command, about.
+const FIELDS_EXPECTED: usize = 16;
+
+const TWICE: Error = Error::Invalid("field, which is there twice");
 
 /// Bytes of the identity of a session: a UUID.
 const LSID_BYTES: usize = 16;
@@ -86,9 +92,29 @@ impl<'i> Request<'i> {
     ///
     /// # Errors
     ///
-    /// Broken, without a command or `$db`, or with one of the fields that are read here twice:
-    /// which of them counts is then for the reader to say, and each would say another.
+    /// Broken, without a command or `$db`, with more than [`MONGO_FIELDS_MAX`] fields, or with one
+    /// of them twice, the command's name in any case: which of them counts is for the reader to
+    /// say, and each would say another.
     pub fn read(body: Document<'i>) -> Result<Self, Error> {
+        let (request, db) = Self::fields(body)?;
+        let db = db.ok_or(Error::Missing("$db"))?;
+        Ok(Self { db, ..request })
+    }
+
+    /// Reads the command that is what `explain` is called with: its database is that of the other,
+    /// unless it names one.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Self::read`].
+    pub fn explained(&self, body: Document<'i>) -> Result<Self, Error> {
+        let (request, db) = Self::fields(body)?;
+        let db = db.unwrap_or(self.db);
+        Ok(Self { db, ..request })
+    }
+
+    /// All but `$db`, and that.
+    fn fields(body: Document<'i>) -> Result<(Self, Option<&'i str>), Error> {
         let Some((name, target)) = body.first()? else {
             return Err(Error::Missing("command"));
         };
@@ -103,41 +129,34 @@ impl<'i> Request<'i> {
             autocommit: None,
             body,
         };
-        let mut seen = 0_u8;
+        let mut keys = Vec::with_capacity(FIELDS_EXPECTED);
         for element in body.elements().skip(1) {
             let element = element?;
+            if keys.len() >= MONGO_FIELDS_MAX {
+                return Err(Error::TooMany("fields"));
+            }
+            if element.key.eq_ignore_ascii_case(name.as_bytes()) {
+                return Err(TWICE);
+            }
+            keys.push(element.key);
             let value = element.value();
-            let bit = match element.key {
-                b"$db" => {
-                    db = Some(value.as_str().ok_or(Error::Type("$db"))?);
-                    1
-                }
+            match element.key {
+                b"$db" => db = Some(value.as_str().ok_or(Error::Type("$db"))?),
                 b"lsid" => {
                     let lsid = value.as_document().ok_or(Error::Type("lsid"))?;
                     request.lsid = Lsid::read(lsid)?;
-                    2
                 }
-                b"txnNumber" => {
-                    request.txn_number = value.as_i64();
-                    4
-                }
-                b"startTransaction" => {
-                    request.start_transaction = value.truthy();
-                    8
-                }
-                b"autocommit" => {
-                    request.autocommit = Some(value.truthy());
-                    16
-                }
-                _ => continue,
-            };
-            if seen & bit != 0 {
-                return Err(Error::Invalid("field, which is there twice"));
+                b"txnNumber" => request.txn_number = value.as_i64(),
+                b"startTransaction" => request.start_transaction = value.truthy(),
+                b"autocommit" => request.autocommit = Some(value.truthy()),
+                _ => {}
             }
-            seen |= bit;
         }
-        request.db = db.ok_or(Error::Missing("$db"))?;
-        Ok(request)
+        keys.sort_unstable();
+        if keys.array_windows().any(|[one, next]| one == next) {
+            return Err(TWICE);
+        }
+        Ok((request, db))
     }
 
     /// The collection that it names first. Commands of databases have a number there.

@@ -42,9 +42,62 @@ fn a_retryable_write_is_no_transaction() {
 
 #[test]
 fn a_field_that_is_there_twice_is_refused() {
+    let twice = Err(Error::Invalid("field, which is there twice"));
+    for fields in [
+        &["find", "$db", "$db"][..],
+        &["insert", "$db", "insert"],
+        &["insert", "insert", "$db"],
+        &["findAndModify", "findandmodify", "$db"],
+        &["renameCollection", "to", "dropTarget", "$db", "to"],
+        &["aggregate", "pipeline", "cursor", "pipeline", "$db"],
+        &["bulkWrite", "nsInfo", "$db", "ops", "nsInfo"],
+        &["create", "", "a", "", "$db"],
+    ] {
+        let mut body = Writer::new();
+        for field in fields {
+            body.str(field, "x");
+        }
+        assert_eq!(read(body), twice, "{fields:?}");
+    }
     let mut body = Writer::new();
-    body.i32("find", 1).str("$db", "acme").str("$db", "other");
-    assert!(matches!(read(body), Err(Error::Invalid(_))));
+    body.str("find", "x").str("Find2", "x").str("$db", "acme");
+    body.str("a", "x").str("A", "x");
+    assert_eq!(read(body), Ok((None, None)));
+}
+
+#[test]
+fn a_request_has_not_more_fields_than_any_command() {
+    let body = |fields: usize| {
+        let mut body = Writer::new();
+        body.str("find", "x").str("$db", "acme");
+        for field in 1..fields {
+            body.i32(&field.to_string(), 1);
+        }
+        body
+    };
+    assert!(read(body(MONGO_FIELDS_MAX)).is_ok());
+    assert_eq!(
+        read(body(MONGO_FIELDS_MAX + 1)),
+        Err(Error::TooMany("fields"))
+    );
+}
+
+#[test]
+fn a_command_that_is_explained_is_of_the_same_database_unless_it_says_so() {
+    let mut body = Writer::new();
+    body.document("explain", |_| {}).str("$db", "acme");
+    let body = body.finish();
+    let request = Request::read(Document::whole(&body).unwrap()).unwrap();
+    for (db, expected) in [(None, "acme"), (Some("other"), "other")] {
+        let mut inner = Writer::new();
+        inner.str("find", "x");
+        if let Some(db) = db {
+            inner.str("$db", db);
+        }
+        let inner = inner.finish();
+        let inner = request.explained(Document::whole(&inner).unwrap()).unwrap();
+        assert_eq!((inner.name, inner.db), ("find", expected));
+    }
 }
 
 #[test]
