@@ -12,10 +12,12 @@ use super::op_msg::check_namespaces;
 
 mod creates;
 mod refusal;
+mod structure;
 mod table;
 
 pub use creates::Creates;
 pub use refusal::{Reason, Refusal};
+pub use structure::reaches_engine;
 use table::Course;
 
 /// The database that commands about the whole server are sent to.
@@ -94,36 +96,68 @@ pub fn decide<'i>(request: &Request<'i>, own: &str, allow_ddl: bool) -> Result<V
     match course {
         Course::Local(local) => return Ok(Verdict::Answer(local)),
         Course::Refuse(reason) => return refuse(reason),
-        Course::SetsProfile if request.target.as_i64() != Some(-1) => {
-            return refuse(Reason::WholeServer);
-        }
+        Course::SetsProfile if sets_profile(request)? => return refuse(Reason::WholeServer),
         _ if request.db == own => {}
         _ if request.db == ADMIN && table::is_for_admin(request.name) => {}
         _ => return refuse(Reason::Database),
     }
-    if let Some(escape) = leaves(request, course, own)? {
-        return refuse(match escape {
-            Escape::Database(_) | Escape::Namespace => Reason::Escape,
-            Escape::Stage(_) => Reason::WholeServer,
-        });
+    if let Some(reason) = leaves(request, course, own)? {
+        return refuse(reason);
     }
     let structural = course == Course::Structural;
     if structural && !allow_ddl {
         return refuse(Reason::Structure);
     }
-    let creates = creates::of(request, course)?;
-    if creates.is(MARKER) || !course.reads() && is_marker(request) {
+    if let Some(reason) = structure::refused(request.body, course)? {
+        return refuse(reason);
+    }
+    // What is explained may be run for it: it is judged as if it were.
+    let explained = match (course, request.target) {
+        (Course::Explain, Value::Document(inner)) => Some(request.explained(inner)?),
+        _ => None,
+    };
+    if let Some(inner) = &explained {
+        if inner.db != own {
+            return refuse(Reason::Escape);
+        }
+        if !table::is_explained(inner.name) {
+            return refuse(Reason::Explain);
+        }
+        if let Some(reason) = leaves(inner, table::course(inner.name), own)? {
+            return refuse(reason);
+        }
+    }
+    let run = explained.as_ref().unwrap_or(request);
+    if writes_marker(run)? {
         return refuse(Reason::Marker);
     }
     Ok(Verdict::Forward(Effect {
         structural,
-        creates,
+        creates: creates::of(run)?,
         kept: match course {
             Course::Keeps(kept) => kept,
             _ => Kept::None,
         },
         streams: matches!(course, Course::Write | Course::BulkWrite),
     }))
+}
+
+/// Whether a `profile` sets anything. With level -1 it does not, but for the limits that it has
+/// for the whole server.
+fn sets_profile(request: &Request<'_>) -> Result<bool, Error> {
+    for element in request.body.elements() {
+        if let b"slowms" | b"sampleRate" | b"filter" = element?.key {
+            return Ok(true);
+        }
+    }
+    Ok(request.target.as_i64() != Some(-1))
+}
+
+/// Whether a command may change the collection that TenantsDB keeps. What a `bulkWrite` writes to
+/// is looked at where its namespaces are.
+fn writes_marker(request: &Request<'_>) -> Result<bool, Error> {
+    let reads = table::course(request.name).reads();
+    Ok(!reads && is_marker(request) || creates::writes(request, MARKER)?)
 }
 
 /// Whether the collection that a command names first is the one that TenantsDB keeps.
@@ -136,71 +170,42 @@ fn is_marker(request: &Request<'_>) -> bool {
     name == MARKER
 }
 
-/// Whether a command names another database than its own, or is about all of them.
-fn leaves<'i>(
-    request: &Request<'i>,
-    course: Course,
-    own: &str,
-) -> Result<Option<Escape<'i>>, Error> {
+/// Why a command may not go on for what it names: another database than its own, or all of them.
+fn leaves(request: &Request<'_>, course: Course, own: &str) -> Result<Option<Reason>, Error> {
     let body = request.body;
-    match (course, request.name) {
+    let escape = match (course, request.name) {
         // Documents, filters and updates have no stage that reads or writes elsewhere.
-        (Course::Write | Course::Read | Course::Keeps(_), _) => Ok(None),
-        (Course::BulkWrite, _) => namespaces(body, own),
+        (Course::Write | Course::Read | Course::Keeps(_), _) => None,
+        (Course::BulkWrite, _) => return namespaces(body, own),
         (_, "renameCollection") => {
-            let mut escape = escape::in_namespace(request.target, own);
-            for element in body.elements() {
-                let element = element?;
-                if element.key == b"to" {
-                    escape = escape.or(escape::in_namespace(element.value(), own));
-                }
-            }
-            Ok(escape)
+            let to = body.get("to")?;
+            let to = to.and_then(|to| escape::in_namespace(to, own));
+            escape::in_namespace(request.target, own).or(to)
         }
-        (_, "dataSize" | "datasize") => Ok(escape::in_namespace(request.target, own)),
-        (_, "mapReduce" | "mapreduce") => {
-            for element in body.elements() {
-                let element = element?;
-                if let (b"out", Value::Document(out)) = (element.key, element.value())
-                    && let Some(escape) = escape::in_fields(out, own)?
-                {
-                    return Ok(Some(escape));
-                }
-            }
-            Ok(None)
-        }
-        (Course::Explain, _) => {
-            let Value::Document(inner) = request.target else {
-                return Ok(None);
-            };
-            for element in inner.elements() {
-                let element = element?;
-                if let (b"$db", Value::String(db)) = (element.key, element.value())
-                    && db != own
-                {
-                    return Ok(Some(Escape::Database(db)));
-                }
-            }
-            escape::find(body, own)
-        }
-        _ => escape::find(body, own),
-    }
+        (_, "dataSize" | "datasize") => escape::in_namespace(request.target, own),
+        (_, "mapReduce" | "mapreduce") => match body.get("out")? {
+            Some(Value::Document(out)) => escape::in_fields(out, own)?,
+            _ => None,
+        },
+        _ => escape::find(body, own)?,
+    };
+    Ok(escape.map(|escape| match escape {
+        Escape::Database(_) | Escape::Namespace => Reason::Escape,
+        Escape::Stage(_) => Reason::WholeServer,
+    }))
 }
 
 /// Of the namespaces of a `bulkWrite` that has them in its body. Those in a sequence are held to
 /// the same while they pass.
-fn namespaces<'i>(body: Document<'i>, own: &str) -> Result<Option<Escape<'i>>, Error> {
-    for element in body.elements() {
-        let element = element?;
-        let (b"nsInfo", Value::Array(namespaces)) = (element.key, element.value()) else {
-            continue;
-        };
-        match check_namespaces(namespaces, own) {
-            Err(Error::Namespace) => return Ok(Some(Escape::Namespace)),
-            checked => checked?,
-        }
+fn namespaces(body: Document<'_>, own: &str) -> Result<Option<Reason>, Error> {
+    let Some(Value::Array(namespaces)) = body.get("nsInfo")? else {
+        return Ok(None);
+    };
+    match check_namespaces(namespaces, own) {
+        Err(Error::Namespace) => Ok(Some(Reason::Escape)),
+        Err(Error::Marker) => Ok(Some(Reason::Marker)),
+        checked => checked.map(|()| None),
     }
-    Ok(None)
 }
 
 #[cfg(test)]

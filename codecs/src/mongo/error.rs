@@ -60,6 +60,9 @@ pub enum Error {
     /// What its user calls a client is longer than this.
     #[error("'application.name' in the client metadata document must be at most {0} bytes")]
     ApplicationName(usize),
+    /// A sequence of the command names the collection that says which version the schema has.
+    #[error("not authorized on a collection that is kept by TenantsDB")]
+    Marker,
     /// The checksum is not that of the message.
     #[error("OP_MSG checksum does not match contents")]
     Checksum,
@@ -78,10 +81,10 @@ impl Error {
             Self::Unsupported(_) => Code::IllegalOpMsgFlag,
             Self::TooMany(_) => Code::TooManyDocumentSequences,
             Self::Depth(_) => Code::Overflow,
-            Self::Namespace => Code::Unauthorized,
             Self::MetadataMissing(_) => Code::ClientMetadataMissingField,
             Self::MetadataTooLong(_) => Code::ClientMetadataDocumentTooLarge,
             Self::ApplicationName(_) => Code::ClientMetadataAppNameTooLarge,
+            Self::Namespace | Self::Marker => Code::Unauthorized,
             Self::Checksum => Code::ChecksumMismatch,
         }
     }

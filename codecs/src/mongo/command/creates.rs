@@ -1,6 +1,5 @@
 //! Which collections a command may bring into being.
 
-use super::table::Course;
 use crate::mongo::Error;
 use crate::mongo::bson::{Document, Value};
 use crate::mongo::client::Request;
@@ -17,16 +16,8 @@ pub enum Creates<'i> {
     Any,
 }
 
-impl Creates<'_> {
-    /// Whether it is this one for sure.
-    #[must_use]
-    pub fn is(&self, name: &str) -> bool {
-        matches!(self, Self::Named(named) if *named == name)
-    }
-}
-
 /// What a command may bring into being, by its body.
-pub(super) fn of<'i>(request: &Request<'i>, course: Course) -> Result<Creates<'i>, Error> {
+pub(super) fn of<'i>(request: &Request<'i>) -> Result<Creates<'i>, Error> {
     let body = request.body;
     let named = match request.name {
         // An update that inserts says so in its sequence, which is not looked at.
@@ -42,57 +33,84 @@ pub(super) fn of<'i>(request: &Request<'i>, course: Course) -> Result<Creates<'i
             let to = body.get("to")?.and_then(|name| name.as_str());
             to.and_then(|to| Some(to.split_once('.')?.1))
         }
-        "aggregate" => of_pipeline(body)?,
-        "mapReduce" | "mapreduce" => of_map_reduce(body)?,
-        _ if course == Course::BulkWrite => return Ok(Creates::Any),
+        "aggregate" => of_pipeline(body)?.last().copied(),
+        "mapReduce" | "mapreduce" => of_map_reduce(body)?.first().copied(),
+        "bulkWrite" => return Ok(Creates::Any),
         _ => None,
     };
     Ok(named.map_or(Creates::Nothing, Creates::Named))
 }
 
-/// What the last stage writes to.
-fn of_pipeline(body: Document<'_>) -> Result<Option<&str>, Error> {
+/// Whether a command may write to this collection by what its body says beside its target. Of names
+/// that are there twice both count.
+pub(super) fn writes(request: &Request<'_>, name: &str) -> Result<bool, Error> {
+    let names = match request.name {
+        "aggregate" => of_pipeline(request.body)?,
+        "mapReduce" | "mapreduce" => of_map_reduce(request.body)?,
+        _ => return Ok(matches!(of(request)?, Creates::Named(named) if named == name)),
+    };
+    Ok(names.contains(&name))
+}
+
+/// What its stages write to. A server takes one that does as the last alone.
+fn of_pipeline(body: Document<'_>) -> Result<Vec<&str>, Error> {
+    let mut names = Vec::new();
     let Some(Value::Array(stages)) = body.get("pipeline")? else {
-        return Ok(None);
+        return Ok(names);
     };
-    let mut last = None;
     for stage in stages.elements() {
-        last = Some(stage?);
+        let Value::Document(stage) = stage?.value() else {
+            continue;
+        };
+        for element in stage.elements() {
+            let element = element?;
+            match (element.key, element.value()) {
+                (b"$out", value) => of_name(value, &mut names)?,
+                (b"$merge", Value::Document(merge)) => {
+                    for element in merge.elements() {
+                        let element = element?;
+                        if element.key == b"into" {
+                            of_name(element.value(), &mut names)?;
+                        }
+                    }
+                }
+                (b"$merge", value) => names.extend(value.as_str()),
+                _ => {}
+            }
+        }
     }
-    let stage = last.and_then(|stage| stage.value().as_document());
-    let Some((name, value)) = stage.map(|stage| stage.first()).transpose()?.flatten() else {
-        return Ok(None);
-    };
-    match name {
-        "$out" => of_name(value),
-        "$merge" => match value {
-            Value::Document(merge) => merge.get("into")?.map_or(Ok(None), of_name),
-            name => Ok(name.as_str()),
-        },
-        _ => Ok(None),
-    }
+    Ok(names)
 }
 
 /// `"name"` or `{coll: "name"}`.
-fn of_name(value: Value<'_>) -> Result<Option<&str>, Error> {
-    match value {
-        Value::Document(names) => Ok(names.get("coll")?.and_then(|name| name.as_str())),
-        name => Ok(name.as_str()),
+fn of_name<'i>(value: Value<'i>, names: &mut Vec<&'i str>) -> Result<(), Error> {
+    let Value::Document(fields) = value else {
+        names.extend(value.as_str());
+        return Ok(());
+    };
+    for element in fields.elements() {
+        let element = element?;
+        if element.key == b"coll" {
+            names.extend(element.value().as_str());
+        }
     }
+    Ok(())
 }
 
 /// `out: "name"`, or `{replace | merge | reduce: "name"}`.
-fn of_map_reduce(body: Document<'_>) -> Result<Option<&str>, Error> {
-    let Some(Value::Document(out)) = body.get("out")? else {
-        return Ok(body.get("out")?.and_then(|name| name.as_str()));
-    };
-    for element in out.elements() {
-        let element = element?;
-        if let (b"replace" | b"merge" | b"reduce", Value::String(name)) =
-            (element.key, element.value())
-        {
-            return Ok(Some(name));
+fn of_map_reduce(body: Document<'_>) -> Result<Vec<&str>, Error> {
+    let mut names = Vec::new();
+    match body.get("out")? {
+        Some(Value::Document(out)) => {
+            for element in out.elements() {
+                let element = element?;
+                if let b"replace" | b"merge" | b"reduce" = element.key {
+                    names.extend(element.value().as_str());
+                }
+            }
         }
+        Some(name) => names.extend(name.as_str()),
+        None => {}
     }
-    Ok(None)
+    Ok(names)
 }

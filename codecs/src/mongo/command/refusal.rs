@@ -18,6 +18,12 @@ pub enum Reason {
     WholeServer,
     /// It changes the schema, and the user may not.
     Structure,
+    /// It has options for the storage engine, which is everybody's.
+    Engine,
+    /// A view, or what else is kept and done again elsewhere, names a database.
+    NamedDatabase,
+    /// It explains what servers do not explain.
+    Explain,
     /// It writes to the collection that says which version the schema has.
     Marker,
     /// Users and roles are made elsewhere.
@@ -57,6 +63,18 @@ impl Refusal {
             Reason::Structure => {
                 let why = "tenants do not change their schema, unless made with --allow-ddl";
                 (Code::Unauthorized, format!("{not_authorized}: {why}"))
+            }
+            Reason::Engine => {
+                let why = "options of the storage engine are for who runs the server";
+                (Code::Unauthorized, format!("{not_authorized}: {why}"))
+            }
+            Reason::NamedDatabase => {
+                let why = "it is done in every tenant's database: leave \"db\" out of the pipeline";
+                (Code::Unauthorized, format!("{not_authorized}: {why}"))
+            }
+            Reason::Explain => {
+                let text = "this command cannot be explained";
+                (Code::IllegalOperation, text.to_owned())
             }
             Reason::Marker => {
                 let why = "the collection is kept by TenantsDB";

@@ -58,6 +58,23 @@ pub(super) fn is_for_admin(name: &str) -> bool {
     )
 }
 
+/// Commands that servers explain.
+pub(super) fn is_explained(name: &str) -> bool {
+    matches!(
+        name,
+        "aggregate"
+            | "count"
+            | "delete"
+            | "distinct"
+            | "find"
+            | "findAndModify"
+            | "findandmodify"
+            | "mapReduce"
+            | "mapreduce"
+            | "update"
+    )
+}
+
 /// What becomes of the command of this name.
 pub(super) fn course(name: &str) -> Course {
     match name {

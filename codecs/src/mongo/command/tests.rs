@@ -178,6 +178,13 @@ fn the_profiler_may_be_looked_at_and_not_set() {
     effect(level(-1));
     refused(level(0), Reason::WholeServer);
     refused(level(2), Reason::WholeServer);
+    // Limits of all databases, which it sets at any level.
+    for limit in ["slowms", "sampleRate", "filter"] {
+        let verdict = of(OWN, true, |body| {
+            body.i32("profile", -1).i32(limit, 0);
+        });
+        refused(verdict, Reason::WholeServer);
+    }
 }
 
 #[test]
@@ -213,6 +220,110 @@ fn schema_is_changed_only_by_those_who_may() {
         assert!(effect(of(OWN, true, named(name))).structural);
     }
     assert!(!effect(of(OWN, false, named("insert"))).structural);
+}
+
+#[test]
+fn options_of_the_storage_engine_are_refused_wherever_they_stand() {
+    let engine = |options: &mut Writer| {
+        options.document("storageEngine", |engines| {
+            engines.document("wiredTiger", |engine| {
+                engine.str("configString", "source=\"file:collection-7.wt\"");
+            });
+        });
+    };
+    let indexes = |body: &mut Writer, fill: &dyn Fn(&mut Writer)| {
+        body.array("indexes", |indexes| {
+            indexes.document(|index| {
+                index.document("key", |key| _ = key.i32("a", 1));
+            });
+            indexes.document(fill);
+        });
+    };
+    for name in ["create", "collMod", "createIndexes", "new8Command"] {
+        let direct = of(OWN, true, |body| engine(body.str(name, "users")));
+        let inside = of(OWN, true, |body| {
+            body.str(name, "users")
+                .document("indexOptionDefaults", engine);
+        });
+        let of_index = of(OWN, true, |body| indexes(body.str(name, "users"), &engine));
+        for verdict in [direct, inside, of_index] {
+            let refusal = refused(verdict, Reason::Engine);
+            assert_eq!(refusal.code, Code::Unauthorized);
+        }
+    }
+    // A field may be called so.
+    effect(of(OWN, true, |body| {
+        let body = body.str("create", "cars");
+        body.document("validator", |fields| {
+            _ = fields.str("storageEngine", "diesel")
+        });
+    }));
+    effect(of(OWN, true, |body| {
+        indexes(body.str("createIndexes", "cars"), &|index| {
+            index.document("key", |key| _ = key.i32("storageEngine", 1));
+        });
+    }));
+}
+
+/// It is done again in every tenant's database, where it would be another's.
+#[test]
+fn a_view_names_no_database_not_even_its_own() {
+    for (name, db) in [("create", OWN), ("collMod", OWN)] {
+        let verdict = of(OWN, true, |body| {
+            body.str(name, "view").str("viewOn", "users");
+            pipeline(body, "$lookup", |lookup| {
+                lookup.document("from", |from| {
+                    from.str("db", db).str("coll", "c");
+                });
+            });
+        });
+        let refusal = refused(verdict, Reason::NamedDatabase);
+        assert!(refusal.text.contains("leave \"db\" out"), "{refusal:?}");
+    }
+    effect(of(OWN, true, |body| {
+        body.str("aggregate", "users");
+        pipeline(body, "$out", |out| {
+            out.str("db", OWN).str("coll", "c");
+        });
+    }));
+}
+
+fn explain(fill: impl FnOnce(&mut Writer)) -> Result<Verdict<'static>, Error> {
+    of(OWN, true, |body| {
+        body.document("explain", fill)
+            .str("verbosity", "executionStats");
+    })
+}
+
+#[test]
+fn what_is_explained_is_judged_as_if_it_were_run() {
+    let out = |name: &'static str| {
+        explain(move |inner| {
+            inner.str("aggregate", "users");
+            inner.array("pipeline", |stages| {
+                stages.document(|stage| _ = stage.str("$out", name));
+            });
+        })
+    };
+    assert_eq!(effect(out("c")).creates, Creates::Named("c"));
+    refused(out(MARKER), Reason::Marker);
+    refused(
+        explain(|inner| _ = inner.str("update", MARKER)),
+        Reason::Marker,
+    );
+    effect(explain(|inner| _ = inner.str("find", MARKER)));
+    let reduce = explain(|inner| {
+        inner.str("mapReduce", "users").document("out", |out| {
+            out.str("replace", "c").str("db", "other");
+        });
+    });
+    refused(reduce, Reason::Escape);
+    for name in ["create", "drop", "createUser", "explain", "bulkWrite"] {
+        let refusal = refused(explain(|inner| _ = inner.str(name, "c")), Reason::Explain);
+        assert_eq!(refusal.code, Code::IllegalOperation);
+    }
+    let twice = explain(|inner| _ = inner.str("find", "c").str("find", "d"));
+    assert!(twice.is_err());
 }
 
 #[test]
@@ -366,6 +477,44 @@ fn the_marker_is_read_and_not_written() {
         });
     });
     refused(out, Reason::Marker);
+    let bulk = of(OWN, true, |body| {
+        body.i32("bulkWrite", 1).array("nsInfo", |namespaces| {
+            namespaces.document(|entry| _ = entry.str("ns", "myapp__acme.a"));
+            namespaces.document(|entry| _ = entry.str("ns", "myapp__acme._tenantsdb"));
+        });
+    });
+    refused(bulk, Reason::Marker);
+}
+
+/// A server may take what is said first or last, and the last stage or any.
+#[test]
+fn the_marker_is_not_written_by_a_name_behind_another() {
+    let stages = |fill: fn(&mut Writer)| {
+        of(OWN, true, move |body| {
+            body.str("aggregate", "users").array("pipeline", |stages| {
+                stages.document(fill);
+                stages.document(|stage| _ = stage.str("$out", "c"));
+            });
+        })
+    };
+    refused(
+        stages(|stage| _ = stage.str("$out", MARKER)),
+        Reason::Marker,
+    );
+    let merge = stages(|stage| {
+        stage.i32("$limit", 1).document("$merge", |merge| {
+            merge.str("into", "c").document("into", |into| {
+                into.str("coll", "c").str("coll", MARKER);
+            });
+        });
+    });
+    refused(merge, Reason::Marker);
+    let reduce = of(OWN, true, |body| {
+        body.str("mapReduce", "users").document("out", |out| {
+            out.str("replace", "c").str("merge", MARKER);
+        });
+    });
+    refused(reduce, Reason::Marker);
 }
 
 #[test]

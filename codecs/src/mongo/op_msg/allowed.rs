@@ -2,6 +2,7 @@
 
 use crate::mongo::Error;
 use crate::mongo::bson::{Document, Walk};
+use crate::mongo::command::MARKER;
 
 /// Longest document in bytes of `nsInfo`: a namespace has 255, and its encryption some more.
 const NAMESPACE_BYTES_MAX: usize = 65_536;
@@ -89,7 +90,7 @@ impl Allowed {
 }
 
 /// Whether a document of `nsInfo` names a collection of a database, whose name with a dot is
-/// `prefix`. A server reads the field that it finds last or first: there is only one.
+/// `prefix`, and not the one there that is kept by TenantsDB: all that follows are writes. A server reads the field that it finds last or first: there is only one.
 fn check_namespace(document: Document<'_>, prefix: &str) -> Result<(), Error> {
     let mut found = 0;
     for element in document.elements() {
@@ -97,8 +98,10 @@ fn check_namespace(document: Document<'_>, prefix: &str) -> Result<(), Error> {
         if element.key == b"ns" {
             let value = element.value();
             let name = value.as_str().ok_or(Error::Type("namespace"))?;
-            if !name.starts_with(prefix) {
-                return Err(Error::Namespace);
+            match name.strip_prefix(prefix) {
+                None => return Err(Error::Namespace),
+                Some(MARKER) => return Err(Error::Marker),
+                Some(_) => {}
             }
             found += 1;
         }
@@ -114,7 +117,8 @@ fn check_namespace(document: Document<'_>, prefix: &str) -> Result<(), Error> {
 ///
 /// # Errors
 ///
-/// [`Error::Namespace`] if one is not; others if one is broken.
+/// [`Error::Namespace`] if one is not; [`Error::Marker`] if one is [`MARKER`]; others if one is
+/// broken.
 pub fn check_namespaces(array: Document<'_>, db: &str) -> Result<(), Error> {
     let prefix = format!("{db}.");
     for element in array.elements() {

@@ -410,6 +410,8 @@ fn a_bulk_write_names_collections_of_its_own_database_alone() {
         (namespace("other.users"), Some(Error::Namespace)),
         (namespace("myapp__acme2.users"), Some(Error::Namespace)),
         (namespace("myapp__acme"), Some(Error::Namespace)),
+        (namespace("myapp__acme._tenantsdb"), Some(Error::Marker)),
+        (namespace("myapp__acme._tenantsdb2"), None),
         (namespace(""), Some(Error::Namespace)),
         (numbered(1), Some(Error::Missing("namespace"))),
         (command("ns"), Some(Error::Type("namespace"))),
@@ -446,6 +448,7 @@ fn a_bulk_write_names_collections_of_its_own_database_alone() {
         assert_eq!(checked.is_err(), error.is_some());
     }
     assert_eq!(Error::Namespace.code().number(), 13);
+    assert_eq!(Error::Marker.code().number(), 13);
 }
 
 #[test]
