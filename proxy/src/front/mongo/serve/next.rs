@@ -1,7 +1,6 @@
 //! The next request of a client, as far as it has to be known to be decided about.
 
 use tenantsdb_codecs::mongo::Error as ProtocolError;
-use tenantsdb_codecs::mongo::bson::{DEPTH_MAX, validate};
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
 use tenantsdb_codecs::mongo::op_msg::{self, Flags, Head, Message, Opening, Stream};
@@ -119,8 +118,9 @@ impl Live<'_> {
         Ok((head, Decision::Answer(document)))
     }
 
-    /// Takes a message that is not passed on, without holding it, and looks at all of it as the
-    /// server would: layout, depth of its body and checksum. Its opening is there as a whole.
+    /// Takes a message that is not passed on, without holding it, and looks at what is behind its
+    /// body as the server would: layout and checksum. Its opening is there as a whole, and was
+    /// looked at.
     pub(super) async fn pass_over(&mut self, head: Head) -> Result<(), End> {
         if head.header.opcode == Opcode::Query {
             // Read as a whole.
@@ -128,9 +128,6 @@ impl Live<'_> {
             return Ok(());
         }
         let mut unread = std::mem::take(&mut self.client.inbox).into_unread();
-        if let Some(opening) = Opening::read(&unread, MESSAGE_BYTES_MAX).map_err(protocol)? {
-            validate(opening.body.bytes(), DEPTH_MAX).map_err(protocol)?;
-        }
         let mut passed = Stream::start(&mut unread, head, 0, 0);
         let behind = unread.get_mut(head.bytes..).unwrap_or_default();
         let bytes = passed.step(behind).map_err(protocol)?;
