@@ -2,7 +2,8 @@
 //! the server itself; and a tenant changes documents, not structure.
 
 use mongodb::bson::{Bson, Document, doc};
-use tenantsdb_tests::mongo::{Database, Kind, Wire, database};
+use tenantsdb_tests::mongo::message::{self, MSG};
+use tenantsdb_tests::mongo::{Database, Kind, Wire, database, wire};
 
 use super::Blueprint;
 
@@ -408,4 +409,75 @@ fn tenants_change_documents_and_not_the_structure() {
             assert!(allowed, "{command}: {failed}");
         }
     }
+}
+
+/// A command of all fields of these documents, some of them twice.
+fn joined(documents: &[Document]) -> Vec<u8> {
+    let bytes = documents.iter().map(message::bytes);
+    let elements: Vec<u8> = bytes
+        .flat_map(|bytes| bytes[4..bytes.len() - 1].to_vec())
+        .collect();
+    let length = i32::try_from(4 + elements.len() + 1).unwrap();
+    let body = [&[0; 5][..], &length.to_le_bytes(), &elements, &[0]].concat();
+    message::message(7, MSG, &body)
+}
+
+/// The collection that says which version the schema has: whoever may change it has control believe
+/// what it likes.
+#[test]
+fn the_marker_is_out_of_reach_by_whatever_name() {
+    let blueprint = Blueprint::start("mongo_marker");
+    blueprint.workspace.run(doc! {"create": "items"});
+    let acme = blueprint.tenant_with_ddl("acme");
+    let marker = acme.find("_tenantsdb");
+    assert!(!marker.is_empty());
+    let own = &acme.name;
+    let to_db = doc! {"$db": own};
+    let bulk = doc! {"bulkWrite": 1, "$db": "admin"};
+    let ops = [doc! {"delete": 0, "filter": {}, "multi": true}];
+    let namespaces = [doc! {"ns": format!("{own}._tenantsdb")}];
+    let lists = doc! {"ops": &ops[..], "nsInfo": &namespaces[..]};
+    let in_sequences = [
+        message::msg(0, &bulk),
+        message::sequence("ops", &ops),
+        message::sequence("nsInfo", &namespaces),
+    ];
+    let out = doc! {
+        "aggregate": "items", "pipeline": [{"$out": "_tenantsdb"}], "cursor": {},
+    };
+    let explain = doc! {"explain": &out, "verbosity": "executionStats"};
+    let documents = doc! {"documents": [{"_id": 1, "forged": true}]};
+    let rename = |from: &str| doc! {"renameCollection": format!("{own}.{from}")};
+    let to = |to: &str| doc! {"to": format!("{own}.{to}"), "$db": "admin"};
+    for (code, bytes) in [
+        (UNAUTHORIZED, joined(&[bulk, lists])),
+        (
+            UNAUTHORIZED,
+            message::message(7, MSG, &in_sequences.concat()),
+        ),
+        (UNAUTHORIZED, joined(&[out, to_db.clone()])),
+        (UNAUTHORIZED, joined(&[explain, to_db.clone()])),
+        (
+            2,
+            joined(&[
+                doc! {"insert": "items"},
+                doc! {"insert": "_tenantsdb"},
+                documents,
+                to_db.clone(),
+            ]),
+        ),
+        (
+            2,
+            joined(&[doc! {"drop": "items"}, doc! {"drop": "_tenantsdb"}, to_db]),
+        ),
+        (2, joined(&[rename("items"), rename("_tenantsdb"), to("x")])),
+        (2, joined(&[rename("items"), to("x"), to("_tenantsdb")])),
+    ] {
+        let mut session = acme.wire();
+        session.write(&bytes).unwrap();
+        let reply = session.try_read().expect("it is told why");
+        let failed = wire::judge(reply.document).expect_err("it is kept by TenantsDB");
+        assert_eq!(failed.code, code, "{failed}");
+    }
+    assert_eq!(acme.find("_tenantsdb"), marker);
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use mongodb::bson::{Bson, Document};
+use mongodb::bson::{Bson, Document, serialize_to_vec};
+use tenantsdb_codecs::mongo::command::reaches_engine;
+use tenantsdb_codecs::mongo::{bson, escape};
 
 use super::infer::keys_of;
 use super::normal::{MARKER, collection_key, index_key, is_left_out, series_index};
@@ -80,6 +82,7 @@ impl Command {
         if !is_structural(&name) {
             return Err(format!("{name} is no command that changes a schema"));
         }
+        check_options(&document)?;
         let target = target.clone();
         let (collection, to) = match name.as_str() {
             "renameCollection" => {
@@ -187,6 +190,21 @@ impl Command {
     }
 }
 
+/// What a proxy lets nobody say, but who wrote the text may have been none.
+fn check_options(document: &Document) -> Result<(), String> {
+    let bytes = serialize_to_vec(document).map_err(|error| error.to_string())?;
+    let read = |error: tenantsdb_codecs::mongo::Error| error.to_string();
+    let body = bson::Document::whole(&bytes).map_err(read)?;
+    if reaches_engine(body).map_err(read)? {
+        return Err("options of the storage engine are for who runs the server".to_owned());
+    }
+    // No database is called so: any name is another.
+    if escape::find(body, "").map_err(read)?.is_some() {
+        return Err("a pipeline of a blueprint names no database".to_owned());
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +228,9 @@ mod tests {
             r#"{"drop":"_tenantsdb"}"#,
             r#"{"create":"$cmd"}"#,
             r#"{"create":1}"#,
+            r#"{"create":"x","storageEngine":{"wiredTiger":{"configString":"source=x"}}}"#,
+            r#"{"createIndexes":"x","indexes":[{"key":{"a":1},"storageEngine":{}}]}"#,
+            r#"{"create":"x","viewOn":"y","pipeline":[{"$unionWith":{"db":"a_dev","coll":"z"}}]}"#,
             "{}",
             "[",
         ] {
