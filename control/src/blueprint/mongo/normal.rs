@@ -17,13 +17,18 @@ pub(crate) fn collection_key(name: &str, is_view: bool) -> String {
     format!("{} {name}", if is_view { "view" } else { "collection" })
 }
 
-/// Key of an index in a [`Snapshot`]: no other index has it. Names of both may hold dots, so that a
-/// collection whose name has one is quoted.
+/// Key of an index in a [`Snapshot`].
 pub(crate) fn index_key(collection: &str, name: &str) -> String {
+    part_key("index", collection, name)
+}
+
+/// Key of something of a collection, which nothing else has. Names of both may hold dots, so that a
+/// collection whose name has one is quoted.
+pub(super) fn part_key(kind: &str, collection: &str, name: &str) -> String {
     if collection.contains(['.', '"']) {
-        format!("index {collection:?}.{name}")
+        format!("{kind} {collection:?}.{name}")
     } else {
-        format!("index {collection}.{name}")
+        format!("{kind} {collection}.{name}")
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use mongodb::bson::{Bson, Document, doc};
 
 use super::json;
-use super::normal::numbers;
+use super::normal::{numbers, part_key};
 use crate::blueprint::{Probe, Snapshot};
 
 /// Commands that are about search indexes.
@@ -107,7 +107,7 @@ pub(super) fn infer<'a>(
 pub(super) type Indexes<'a> = &'a std::collections::BTreeMap<String, Document>;
 
 fn key(of: &str, name: &str) -> String {
-    format!("{KIND} {of}.{name}")
+    part_key(KIND, of, name)
 }
 
 #[cfg(test)]
@@ -191,6 +191,7 @@ mod tests {
         let named = keys(named).collect::<Vec<_>>();
         assert_eq!(named, ["search users.default", "search users.s"]);
         assert!(keys(doc! {"name": "s"}).eq(["search users.s"]));
+        assert_ne!(key("users.profile", "s"), key("users", "profile.s"));
         let all = keys(doc! {"id": "x"}).collect::<Vec<_>>();
         assert_eq!(all, ["search users.s", "search users.t"]);
     }

@@ -1,6 +1,5 @@
 //! What a crash leaves half done is finished.
 
-
 use tenantsdb_codecs::feed::id::Engine;
 
 use super::super::problem;

@@ -1,6 +1,5 @@
 //! Versions reach tenants once, or it is said why not.
 
-
 use serde_json::json;
 
 use super::dev::{Dev, deploy, pending, tenant, with_server};

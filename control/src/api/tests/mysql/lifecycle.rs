@@ -1,6 +1,5 @@
 //! Tenants from their creation to their deletion, and what they may do.
 
-
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tenantsdb_codecs::mysql::account_name;

@@ -1,6 +1,5 @@
 //! What becomes of statements that a proxy, or nobody, told of.
 
-
 use serde_json::json;
 
 use super::dev::{Dev, expect, pending, tenant, with_server};

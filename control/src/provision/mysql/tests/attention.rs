@@ -1,6 +1,5 @@
 //! Where nothing can be known, or believed, nothing is run.
 
-
 use super::server::{Blueprint, Server, on_both, versions};
 
 on_both!(
