@@ -15,6 +15,9 @@ pub const TRANSIENT_TRANSACTION: &str = "TransientTransactionError";
 /// Says to drivers that the commit may be tried again.
 pub const UNKNOWN_COMMIT: &str = "UnknownTransactionCommitResult";
 
+/// Says to drivers that the change stream may be opened again where it was.
+pub const RESUMABLE_CHANGE_STREAM: &str = "ResumableChangeStreamError";
+
 /// The reply `{ok: 0, errmsg, code, codeName}` with its labels. The text is cut off at
 /// [`MONGO_REPORT_BYTES_MAX`].
 #[must_use]

@@ -45,10 +45,15 @@ impl Offered {
         }
     }
 
-    /// Forgets all, for a table that is replaced.
-    pub(super) fn clear(&self) {
-        self.common.store(None);
-        self.version.store(None);
+    /// Takes the servers of a table in the place of all that it knew, in one step: a driver that is
+    /// told in between that nothing is known takes the server for another than it was.
+    pub(super) fn replace<'r>(&self, servers: impl Iterator<Item = (Mongo, &'r str)>) {
+        let new = Self::default();
+        for (server, version) in servers {
+            new.note(server, version);
+        }
+        self.common.store(new.common.into_inner());
+        self.version.store(new.version.into_inner());
     }
 
     /// The lowest version.
@@ -69,25 +74,28 @@ impl Offered {
 
 fn common(one: Mongo, other: Mongo) -> Mongo {
     let timeouts = [one, other].map(|server| server.session_timeout_minutes);
+    let topology = common_topology(one.topology, other.topology);
+    let mixed = topology == Topology::Sharded
+        && [one, other]
+            .iter()
+            .any(|server| server.topology == Topology::Standalone);
     Mongo {
         min_wire_version: one.min_wire_version.max(other.min_wire_version),
         max_wire_version: one.max_wire_version.min(other.max_wire_version),
-        topology: common_topology(one.topology, other.topology),
+        topology,
         session_timeout_minutes: match timeouts {
-            [Some(one), Some(other)] => Some(one.min(other)),
+            [Some(one), Some(other)] if !mixed => Some(one.min(other)),
             _ => None,
         },
     }
 }
 
 /// A driver that takes a standalone for more begins transactions and retries writes there, which it
-/// refuses.
+/// refuses; but one that has talked to a mongos lets go for good of what says that it is a standalone
+/// now. So a standalone beside others makes a mongos without sessions of all of them: without those
+/// a driver does neither.
 fn common_topology(one: Topology, other: Topology) -> Topology {
-    match (one, other) {
-        (Topology::Standalone, _) | (_, Topology::Standalone) => Topology::Standalone,
-        (Topology::ReplicaSet, Topology::ReplicaSet) => Topology::ReplicaSet,
-        _ => Topology::Sharded,
-    }
+    if one == other { one } else { Topology::Sharded }
 }
 
 #[cfg(test)]
@@ -110,18 +118,22 @@ mod tests {
             min_wire_version: 0,
             max_wire_version: 21,
             topology: Topology::Standalone,
-            session_timeout_minutes: None,
+            session_timeout_minutes: Some(30),
         };
         offered.note(old, "7.0.14");
         assert_eq!(*offered.version(), "7.0.14");
         let both = Mongo {
             min_wire_version: 6,
             max_wire_version: 21,
-            topology: Topology::Standalone,
+            topology: Topology::Sharded,
             session_timeout_minutes: None,
         };
         assert_eq!(offered.offered(), both);
-        offered.clear();
+        offered.note(new, "8.0.4");
+        assert_eq!(offered.offered(), both);
+        offered.replace([(old, "7.0.14"), (old, "7.0.14")].into_iter());
+        assert_eq!(offered.offered(), old);
+        offered.replace(std::iter::empty());
         assert_eq!(offered.offered(), NOTHING_KNOWN);
     }
 }

@@ -199,9 +199,10 @@ impl Routes {
         let mut built: Vec<Shard> = (0..self.shards.len()).map(|_| Shard::new()).collect();
         let tenants = self.tenants.build(&routes);
         self.versions.clear();
-        self.mongo.clear();
+        self.mongo
+            .replace(routes.iter().filter_map(|route| mongo(route)));
         for route in routes {
-            self.note(&route);
+            self.note_version(&route);
             let index = self.index(&route.database);
             if let Some(shard) = built.get_mut(index) {
                 shard.replace(Row(route));
@@ -228,13 +229,16 @@ impl Routes {
     }
 
     fn note(&self, route: &Route) {
+        self.note_version(route);
+        if let Some((server, version)) = mongo(route) {
+            self.mongo.note(server, version);
+        }
+    }
+
+    fn note_version(&self, route: &Route) {
         if route.engine == Engine::MySql {
             self.versions
                 .note(route.server.version.as_deref().unwrap_or_default());
-        }
-        if let Some(mongo) = route.server.mongo {
-            let version = route.server.version.as_deref().unwrap_or_default();
-            self.mongo.note(mongo, version);
         }
     }
 
@@ -256,6 +260,12 @@ impl Routes {
         let low = self.hasher.hash_one(database) & (SHARDS as u64 - 1);
         usize::try_from(low).unwrap_or(0)
     }
+}
+
+/// What a MongoDB server says of itself.
+fn mongo(route: &Route) -> Option<(Mongo, &str)> {
+    let version = route.server.version.as_deref().unwrap_or_default();
+    route.server.mongo.map(|mongo| (mongo, version))
 }
 
 /// The right to change the table; the change is counted when it is over, so that who reads the

@@ -1,5 +1,6 @@
 //! A session: request by request, each with a reply before the next is looked at.
 
+mod labels;
 mod masked;
 mod next;
 mod pinned;
@@ -12,16 +13,14 @@ use tenantsdb_codecs::feed::route::{Kind, PoolMode, Topology};
 use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::bson::Document;
 use tenantsdb_codecs::mongo::code::Code;
-use tenantsdb_codecs::mongo::command::Kept;
 use tenantsdb_codecs::mongo::op_msg::Head;
 use tenantsdb_codecs::mongo::pipeline::{Asked, Exchange, Pin, Reply};
-use tenantsdb_codecs::mongo::report::{
-    RETRYABLE_WRITE, TRANSIENT_TRANSACTION, UNKNOWN_COMMIT, report,
-};
+use tenantsdb_codecs::mongo::report::report;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tracing::{debug, info};
 
+use self::labels::labels;
 use self::pinned::Pinned;
 use self::standing::Standing;
 use super::client::Client;
@@ -31,7 +30,7 @@ use super::login::Proved;
 use super::refuse::{self, Refusal};
 use super::workspace::{Author, Recorder};
 use super::{Opened, opener, release};
-use crate::back::mongo::{Connection, Error as ServerError};
+use crate::back::mongo::Connection;
 use crate::core::Core;
 use crate::fault::{Fault, FaultKind};
 use crate::front::{close_with, gone};
@@ -126,14 +125,21 @@ impl Live<'_> {
             match decision {
                 Decision::Answer(document) => {
                     self.pass_over(head).await?;
-                    if is_answered {
-                        self.client.reply(&document);
-                        self.client.send().await.map_err(End::Client)?;
-                    }
+                    self.answer(is_answered, &document).await?;
                 }
                 Decision::Forward(forward) => self.forward(head, *forward).await?,
             }
         }
+    }
+
+    /// Answers a request itself, if it is owed an answer.
+    async fn answer(&mut self, is_answered: bool, document: &[u8]) -> Result<(), End> {
+        if !is_answered {
+            self.client.unanswered();
+            return Ok(());
+        }
+        self.client.reply(document);
+        self.client.send().await.map_err(End::Client)
     }
 
     /// Passes a request on, and its reply back.
@@ -145,6 +151,7 @@ impl Live<'_> {
             asked, retryable, ..
         } = forward;
         let is_answered = asked.is_answered;
+        let labels = labels(&asked, retryable);
         if self.server.is_none() {
             let taken = tokio::select! {
                 biased;
@@ -156,17 +163,15 @@ impl Live<'_> {
             match taken {
                 Ok(pooled) => self.server = Some(pooled),
                 Err(error) => {
+                    let (code, text) = refuse::checkout_text(&self.proved.route.database, &error);
                     let refusal = Refusal::checkout(&self.proved, error);
                     refuse::note(&self.core.context, &refusal);
                     self.pass_over(head).await?;
-                    if is_answered && let Some(document) = refusal.document() {
-                        self.client.reply(&document);
-                    }
-                    return self.client.send().await.map_err(End::Client);
+                    let document = report(code, &text, labels);
+                    return self.answer(is_answered, &document).await;
                 }
             }
         }
-        let labels = labels(&asked, retryable);
         self.asked = Some(asked);
         let exchanged = match &self.recorder {
             // Boxed, for most sessions are tenants'.
@@ -196,9 +201,8 @@ impl Live<'_> {
                 self.core.context.metrics.faults.increment(error.kind());
                 info!(%error, "server connection lost");
                 let text = "the database server closed the connection before it replied";
-                self.client
-                    .reply(&report(Code::HostUnreachable, text, labels));
-                self.client.send().await.map_err(End::Client)
+                let document = report(Code::HostUnreachable, text, labels);
+                self.answer(is_answered, &document).await
             }
             Err(broken) => Err(End::Broken(broken)),
         }
@@ -259,6 +263,10 @@ impl Live<'_> {
         }
         client.unanswered();
         self.unconfirmed = false;
+        if !inbox.unread().is_empty() {
+            let error = ProtocolError::Invalid("bytes behind the last reply").into();
+            return Err(Broken::Server { error, begun: true });
+        }
         Ok(())
     }
 
@@ -272,7 +280,6 @@ impl Live<'_> {
         let asked = pooled.connection.ask(&command);
         match timeout(self.core.context.config.checkout_timeout, asked).await {
             Ok(Ok(_)) => self.unconfirmed = false,
-            Ok(Err(ServerError::Refused { .. })) => {}
             _ => self.server = None,
         }
     }
@@ -366,18 +373,6 @@ fn note_reply(
         member.open().reply(&asked, &reply);
     }
     Ok(())
-}
-
-/// What a driver does about a request whose reply was lost (specifications "Retryable Writes" and
-/// "Transactions").
-const fn labels(asked: &Asked, retryable: bool) -> &'static [&'static str] {
-    match (asked.kept, asked.transaction) {
-        (Kept::Commit, _) => &[RETRYABLE_WRITE, UNKNOWN_COMMIT],
-        (Kept::Abort, _) => &[RETRYABLE_WRITE],
-        (_, Some(_)) => &[TRANSIENT_TRANSACTION],
-        _ if retryable => &[RETRYABLE_WRITE],
-        _ => &[],
-    }
 }
 
 fn protocol(error: ProtocolError) -> End {

@@ -1,13 +1,15 @@
 //! The next request of a client, as far as it has to be known to be decided about.
 
+use tenantsdb_codecs::feed::route::PoolMode;
 use tenantsdb_codecs::mongo::Error as ProtocolError;
 use tenantsdb_codecs::mongo::code::Code;
 use tenantsdb_codecs::mongo::frame::{Header, MESSAGE_BYTES_MAX, Opcode};
 use tenantsdb_codecs::mongo::op_msg::{self, Flags, Head, Message, Opening, Stream};
+use tenantsdb_codecs::mongo::pipeline::{Exchange, Pin};
 use tenantsdb_codecs::mongo::report::report;
 use tenantsdb_codecs::mongo::startup::Query;
 use tokio::io::AsyncReadExt as _;
-use tokio::time::timeout;
+use tokio::time::{Duration, sleep, timeout};
 
 use super::{End, Live, STALLED_MAX, protocol};
 use crate::front::mongo::gate::{self, Decision};
@@ -15,20 +17,45 @@ use crate::front::mongo::refuse::Refusal;
 use crate::front::mongo::{handshake, offer};
 use crate::inbox::Inbox;
 
+/// How long a server connection is kept for a client that asks nothing in an open transaction: the
+/// server ends it after 60 s (`transactionLifetimeLimitSeconds`).
+const TRANSACTION_KEPT_FOR: Duration = Duration::from_secs(90);
+/// The same of an open cursor, which it ends after 10 minutes (`cursorTimeoutMillis`).
+const CURSOR_KEPT_FOR: Duration = Duration::from_secs(11 * 60);
+
 /// Read at a time of what is passed over, in bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
 impl Live<'_> {
     /// Waits for the opening of the next request, and decides.
     pub(super) async fn next(&mut self) -> Result<(Head, Decision), End> {
-        let context = &self.core.context;
-        tokio::select! {
-            biased;
-            () = context.drain.draining() => return Err(End::Drained),
-            begun = self.client.begin() => match begun {
-                Err(Refusal::Gone(None)) => return Err(End::Goodbye),
-                begun => begun.map_err(End::Client)?,
-            },
+        loop {
+            let pin = self.pin().filter(|_| self.server.is_some());
+            let in_transaction = pin == Some(Pin::Transaction);
+            let kept_for = match in_transaction {
+                true => TRANSACTION_KEPT_FOR,
+                false => CURSOR_KEPT_FOR,
+            };
+            let drain = &self.core.context.drain;
+            tokio::select! {
+                biased;
+                // A transaction is work that is not done: it has as long as a drain has.
+                () = drain.draining(), if !in_transaction => {
+                    return Err(End::Drained);
+                }
+                () = drain.stopping() => return Err(End::Drained),
+                begun = self.client.begin() => match begun {
+                    Err(Refusal::Gone(None)) => return Err(End::Goodbye),
+                    begun => break begun.map_err(End::Client)?,
+                },
+                () = sleep(kept_for), if self.shares() && pin.is_some() => {
+                    // Nothing is owed, and the server has given up what was open.
+                    self.exchange = Exchange::default();
+                    self.pinned
+                        .note(&self.core.context.metrics, &self.proved, None);
+                    self.release().await;
+                }
+            }
         }
         let read = timeout(STALLED_MAX, async {
             let (head, mut decision) = self.opening().await?;
@@ -118,10 +145,21 @@ impl Live<'_> {
         Ok((head, Decision::Answer(document)))
     }
 
+    /// Whether its server connection is given back between requests.
+    fn shares(&self) -> bool {
+        self.proved.route.pool_mode == PoolMode::Transaction
+    }
+
+    /// As [`Self::look_over`], all of it in a bounded time.
+    pub(super) async fn pass_over(&mut self, head: Head) -> Result<(), End> {
+        let passed = timeout(STALLED_MAX, self.look_over(head)).await;
+        passed.unwrap_or(Err(End::Client(Refusal::TooSlow)))
+    }
+
     /// Takes a message that is not passed on, without holding it, and looks at what is behind its
     /// body as the server would: layout and checksum. Its opening is there as a whole, and was
     /// looked at.
-    pub(super) async fn pass_over(&mut self, head: Head) -> Result<(), End> {
+    async fn look_over(&mut self, head: Head) -> Result<(), End> {
         if head.header.opcode == Opcode::Query {
             // Read as a whole.
             self.client.inbox.take(head.header.length);
@@ -136,12 +174,10 @@ impl Live<'_> {
         let mut chunk = Vec::new();
         while passed.left() > 0 {
             chunk.resize(passed.left().min(CHUNK_BYTES), 0);
-            let read = timeout(STALLED_MAX, self.client.stream.read(&mut chunk)).await;
-            let part = match read {
-                Ok(Ok(0)) => return Err(End::Client(Refusal::Gone(None))),
-                Ok(Ok(read)) => chunk.get_mut(..read).unwrap_or_default(),
-                Ok(Err(error)) => return Err(End::Client(error.into())),
-                Err(_) => return Err(End::Client(Refusal::TooSlow)),
+            let read = self.client.stream.read(&mut chunk).await;
+            let part = match read.map_err(|error| End::Client(error.into()))? {
+                0 => return Err(End::Client(Refusal::Gone(None))),
+                read => chunk.get_mut(..read).unwrap_or_default(),
             };
             passed.step(part).map_err(protocol)?;
         }
