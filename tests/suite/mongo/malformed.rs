@@ -214,8 +214,19 @@ fn what_cannot_be_read_is_refused_behind_the_login() {
     ] {
         refused(blueprint.workspace.wire(), what, &bytes);
     }
+    // Some that say they will send much, and send its beginning.
+    let much = [&header(48_000_000, MSG)[..], &message::msg(0, &find)[..20]].concat();
+    let waiting: Vec<Wire> = (0..20)
+        .map(|_| {
+            let mut wire = blueprint.workspace.wire();
+            wire.write(&much).unwrap();
+            wire
+        })
+        .collect();
+    assert!(other.run(&find).is_ok());
     let grown = memory_peak_kb(proxy) - before;
     assert!(grown < 100_000, "{grown} kB");
+    drop(waiting);
 }
 
 /// The server is everybody's, and may be one that falls of it.
