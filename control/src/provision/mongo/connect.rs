@@ -17,7 +17,8 @@ use crate::provision::steps::Passing;
 use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
 
-/// Admin connections to one server at once.
+/// Admin connections to one server at once; and as many again for index builds, which may have theirs
+/// for a day and must not keep others from suspending a tenant.
 const ADMIN_CONNECTIONS_MAX: u32 = 4;
 /// How long connecting and finding the server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,6 +43,8 @@ struct Inner {
     login: ServerLogin,
     /// Made when first used, so that the driver has a runtime for what it does in the background.
     client: Mutex<Option<Client>>,
+    /// The same, for index builds.
+    builder: Mutex<Option<Client>>,
     templates: Mutex<HashMap<String, Arc<RwLock<()>>>>,
     databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     #[cfg(test)]
@@ -72,6 +75,7 @@ impl Mongo {
             inner: Arc::new(Inner {
                 login,
                 client: Mutex::default(),
+                builder: Mutex::default(),
                 templates: Mutex::default(),
                 databases: Mutex::default(),
                 #[cfg(test)]
@@ -109,7 +113,32 @@ impl Mongo {
         command: Document,
         limit: Duration,
     ) -> Result<Document, Fault> {
-        let database = self.client()?.database(database);
+        self.run_by(&self.client()?, database, command, limit).await
+    }
+
+    /// Runs a command that builds indexes, on a connection that nothing else waits for.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it leaves the command running on the server.
+    pub(super) async fn build_index(
+        &self,
+        database: &str,
+        command: Document,
+        limit: Duration,
+    ) -> Result<Document, Fault> {
+        let builder = self.client_in(&self.inner.builder)?;
+        self.run_by(&builder, database, command, limit).await
+    }
+
+    async fn run_by(
+        &self,
+        client: &Client,
+        database: &str,
+        command: Document,
+        limit: Duration,
+    ) -> Result<Document, Fault> {
+        let database = client.database(database);
         let answer = database.run_command(command);
         let answer = tokio::time::timeout(limit, answer).await;
         let Ok(answer) = answer else {
@@ -136,7 +165,11 @@ impl Mongo {
         }
     }
 
-    /// All documents of a command that answers with a cursor, at most `max`.
+    /// All documents of a command that answers with a cursor.
+    ///
+    /// # Errors
+    ///
+    /// Also if there are more than `max`: what is left out would be taken for what is not there.
     pub(super) async fn list(
         &self,
         database: &str,
@@ -147,16 +180,23 @@ impl Mongo {
         let listed = async {
             let mut cursor = database.run_cursor_command(command).await?;
             let mut all = Vec::new();
-            while all.len() < max && cursor.advance().await? {
+            while cursor.advance().await? {
+                if all.len() == max {
+                    return Ok(None);
+                }
                 all.push(cursor.deserialize_current()?);
             }
-            Ok(all)
+            Ok(Some(all))
         };
         let listed = tokio::time::timeout(ANSWER_TIMEOUT, listed).await;
         let Ok(listed) = listed else {
             return Err(unreachable(self.addr(), "no answer in 60 s").into());
         };
-        listed.map_err(|error: DriverError| self.fault(&error))
+        let listed = listed.map_err(|error: DriverError| self.fault(&error))?;
+        listed.ok_or_else(|| {
+            let database = database.name();
+            refused(format!("{database} has more than {max} of what is listed"))
+        })
     }
 
     pub(super) fn collection(
@@ -212,7 +252,11 @@ impl Mongo {
     }
 
     fn client(&self) -> Result<Client, Fault> {
-        let slot = self.inner.client.lock();
+        self.client_in(&self.inner.client)
+    }
+
+    fn client_in(&self, slot: &Mutex<Option<Client>>) -> Result<Client, Fault> {
+        let slot = slot.lock();
         let mut slot = slot.unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = &*slot {
             return Ok(client.clone());

@@ -45,8 +45,10 @@ impl Mongo {
             .run_command(doc! {"usersInfo": 1})
             .await;
         nobody.shutdown().await;
-        match asked {
-            Err(_) => Ok(()),
+        match asked.map_err(|error| self.fault(&error)) {
+            // Its own refusal, and not that it could not be asked.
+            Err(fault) if fault.code != 0 => Ok(()),
+            Err(fault) => Err(fault),
             Ok(_) => Err(refused(
                 "the server lets in anybody who does not log in: start it with --auth",
             )),

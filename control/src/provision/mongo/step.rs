@@ -17,6 +17,8 @@ use crate::provision::steps::{attention, refused};
 /// How long an index may be built. Others work meanwhile; a lock is held at its beginning and end
 /// only (<https://www.mongodb.com/docs/manual/core/index-creation/>).
 const BUILD_TIMEOUT: Duration = Duration::from_secs(24 * 3600);
+/// How much later than a command's own end its answer may come.
+const ANSWER_DELAY: Duration = Duration::from_secs(10);
 /// How often it is said how far a build is.
 const PROGRESS_PAUSE: Duration = Duration::from_secs(10);
 
@@ -166,20 +168,25 @@ impl Run<'_> {
     }
 
     async fn execute(&self, command: &Command) -> Result<(), Fault> {
-        let (database, sent) = command.sent(self.apply.database);
+        let (database, mut sent) = command.sent(self.apply.database);
         let database = match database {
             "" => self.apply.database,
             other => other,
         };
         if !command.builds() {
             let limit = self.apply.statement_timeout;
+            // It ends at the server too, and not only for who waits: what runs on would meet the
+            // next attempt.
+            if let Ok(ms) = i64::try_from(limit.as_millis()) {
+                sent.insert("maxTimeMS", ms);
+            }
             return self
                 .mongo
-                .run_within(database, sent, limit)
+                .run_within(database, sent, limit + ANSWER_DELAY)
                 .await
                 .map(|_| ());
         }
-        let build = self.mongo.run_within(database, sent, BUILD_TIMEOUT);
+        let build = self.mongo.build_index(database, sent, BUILD_TIMEOUT);
         tokio::pin!(build);
         loop {
             tokio::select! {
