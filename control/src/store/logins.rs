@@ -76,9 +76,9 @@ impl FromRow<'_, Row> for Login {
 
 /// Adds the login of a new database: the user of the database's own name.
 ///
-/// Its generation is behind the newest revision of the routes. Each rotation raises both, and the end
-/// of a database raises the revision; so no login of a database, of this life or an earlier one, has
-/// had it. Proxies tell logins apart by it.
+/// Its generation is behind the newest revision of the routes. Each rotation raises both, and the
+/// end of a database raises the revision; so no login of a database, of this life or an earlier
+/// one, has had it. Proxies tell logins apart by it.
 pub(crate) async fn insert(
     conn: &mut Conn,
     engine: Engine,

@@ -51,10 +51,10 @@ pub(super) async fn seat(
     context.limits.handshake(source).map_err(|_| NoSeat::Full)
 }
 
-/// Whether a client that has proved who it is may come in now: by the table as it is now, and not by
-/// the route that its login began with. A login may take its time, and what it would be let in to
-/// may have been taken from it meanwhile: server connections that its password opened are still in
-/// the pool, and a database of the same name may be another's.
+/// Whether a client that has proved who it is may come in now: by the table as it is now, and not
+/// by the route that its login began with. A login may take its time, and what it would be let in
+/// to may have been taken from it meanwhile: server connections that its password opened are still
+/// in the pool, and a database of the same name may be another's.
 pub(super) fn admit(
     context: &Context,
     proved: &Route,

@@ -91,9 +91,9 @@ fn common(one: Mongo, other: Mongo) -> Mongo {
 }
 
 /// A driver that takes a standalone for more begins transactions and retries writes there, which it
-/// refuses; but one that has talked to a mongos lets go for good of what says that it is a standalone
-/// now. So a standalone beside others makes a mongos without sessions of all of them: without those
-/// a driver does neither.
+/// refuses; but one that has talked to a mongos lets go for good of what says that it is a
+/// standalone now. So a standalone beside others makes a mongos without sessions of all of them:
+/// without those a driver does neither.
 fn common_topology(one: Topology, other: Topology) -> Topology {
     if one == other { one } else { Topology::Sharded }
 }

@@ -90,7 +90,8 @@ impl Allowed {
 }
 
 /// Whether a document of `nsInfo` names a collection of a database, whose name with a dot is
-/// `prefix`, and not the one there that is kept by TenantsDB: all that follows are writes. A server reads the field that it finds last or first: there is only one.
+/// `prefix`, and not the one there that is kept by TenantsDB: all that follows are writes. A server
+/// reads the field that it finds last or first: there is only one.
 fn check_namespace(document: Document<'_>, prefix: &str) -> Result<(), Error> {
     let mut found = 0;
     for element in document.elements() {

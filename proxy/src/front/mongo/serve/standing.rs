@@ -17,8 +17,8 @@ use crate::route::{Route, Routes};
 pub(super) struct Standing(Option<u64>);
 
 impl Standing {
-    /// A tenant that is suspended, or whose password was changed, is out with its next request; what
-    /// else has changed of its route holds from then on.
+    /// A tenant that is suspended, or whose password was changed, is out with its next request;
+    /// what else has changed of its route holds from then on.
     ///
     /// # Errors
     ///
