@@ -17,8 +17,8 @@ use crate::provision::steps::Passing;
 use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
 
-/// Admin connections to one server at once; and as many again for index builds, which may have theirs
-/// for a day and must not keep others from suspending a tenant.
+/// Admin connections to one server at once; and as many again for index builds, which may have
+/// theirs for a day and must not keep others from suspending a tenant.
 const ADMIN_CONNECTIONS_MAX: u32 = 4;
 /// How long connecting and finding the server may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
