@@ -420,6 +420,8 @@ start_proxy() {
 write_env() {
   mkdir -p "$DEV/bin"
   ln -sf "$BIN/tdb" "$DEV/bin/tdb"
+  # Not by the path of whoever starts this: that may have the link itself in it.
+  rm -f "$DEV/bin/mongosh"
   ! MONGOSH=$(mongo_shell) || ln -sf "$MONGOSH" "$DEV/bin/mongosh"
   cat >"$DEV/env.new" <<ENV
 # Written by make dev. Use it with:  . $DEV/env

@@ -121,7 +121,7 @@ enum Command {
     /// Keys to the REST service
     #[command(subcommand, visible_alias = "apikeys")]
     ApiKeys(api_keys::Command),
-    /// Open psql, a MySQL client or redis-cli on a workspace or tenant database
+    /// Open psql, a MySQL client, mongosh or redis-cli on a workspace or tenant database
     Connect(connect::ConnectArgs),
     /// Address and key of the service
     #[command(subcommand)]

@@ -107,6 +107,8 @@ fn text(blueprint: &Blueprint) -> String {
 }
 
 fn table_text(table: &Table) -> String {
+    // A collection has none.
+    let has_columns = !table.columns.is_empty();
     let rows = table.columns.iter().map(|column| {
         [
             column.name.clone(),
@@ -115,7 +117,8 @@ fn table_text(table: &Table) -> String {
             print::or_dash(column.default.as_deref()),
         ]
     });
-    let mut parts = vec![print::table(["COLUMN", "TYPE", "NULL", "DEFAULT"], rows)];
+    let columns = || print::table(["COLUMN", "TYPE", "NULL", "DEFAULT"], rows);
+    let mut parts: Vec<String> = has_columns.then(columns).into_iter().collect();
     for (heading, list) in [
         ("INDEX", &table.indexes),
         ("CONSTRAINT", &table.constraints),

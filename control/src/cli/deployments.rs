@@ -10,7 +10,7 @@ use time::format_description::well_known::Rfc3339;
 
 use super::error::Error;
 use super::print::Mode;
-use super::{ListArgs, Session, print, watch};
+use super::{ListArgs, Session, print, watch, workspaces};
 use crate::client::requests::DeploymentCreate;
 use crate::client::types::{Deployment, DeploymentResult};
 use crate::client::{Client, Paging, Reply};
@@ -20,9 +20,9 @@ const ATTENTION: &str = "needs_attention";
 /// What that person does.
 const WHAT_TO_DO: &str = "\
 → needs attention: nothing is run there any more. Look at its objects, and put its table
-  _tenantsdb right: state = 'done' in the row of a statement that took effect (step is its place
-  in the version), no row for one that did not, no rows of versions that it does not have. Then
-  deploy again.";
+  _tenantsdb (on MongoDB the collection, as an administrator of the server) right: state = 'done'
+  in the row of a statement that took effect (step is its place in the version), no row for one
+  that did not, no rows of versions that it does not have. Then deploy again.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -335,7 +335,7 @@ fn failure(result: &DeploymentResult) -> String {
         text = format!("{sqlstate}: {text}");
     }
     if let Some(statement) = &result.statement {
-        text += &format!("\nin: {statement}");
+        text += &format!("\nin: {}", workspaces::shown(statement));
     }
     text
 }

@@ -190,21 +190,35 @@ fn diff_text(diff: &Diff) -> String {
 fn pending_text(number: u64, pending: &PendingStatement) -> String {
     // Lines after the first stand under it.
     let statement = terminated(&pending.ddl).replace('\n', "\n     ");
-    let doubt = match pending.origin.as_str() {
-        "inferred" => "  -- inferred: no single statement explains it",
-        _ => "",
-    };
-    let unsafe_mark = match pending.crash_safe {
-        Some(false) => "  -- not crash-safe: cannot be told afterwards whether it ran",
-        _ => "",
-    };
-    format!("  {number}. {statement}{doubt}{unsafe_mark}\n")
+    let mut remarks = String::new();
+    // What a comment begins with, for who copies the line.
+    let comment = if is_command(&pending.ddl) { "//" } else { "--" };
+    if pending.origin == "inferred" {
+        remarks += &format!("  {comment} inferred: no single statement explains it");
+    }
+    if pending.crash_safe == Some(false) {
+        remarks += &format!("  {comment} not crash-safe: cannot be told afterwards whether it ran");
+    }
+    format!("  {number}. {statement}{remarks}\n")
+}
+
+/// Whether it is a command of MongoDB, which is JSON.
+fn is_command(ddl: &str) -> bool {
+    ddl.starts_with('{')
+}
+
+/// A statement as people read it.
+pub(super) fn shown(ddl: &str) -> String {
+    if is_command(ddl) {
+        shell(ddl)
+    } else {
+        ddl.to_owned()
+    }
 }
 
 /// The statement with its semicolon, which a comment at the end must not swallow.
 pub(super) fn terminated(ddl: &str) -> String {
-    // MongoDB's have none.
-    if ddl.starts_with('{') {
+    if is_command(ddl) {
         return shell(ddl);
     }
     let last_line = ddl.lines().next_back().unwrap_or_default();

@@ -46,7 +46,12 @@ pub(crate) async fn create(context: &Context, new: NewDeployment) -> Result<Depl
         return Err(Error::invalid(format!(
             "online is for MySQL: {engine} has no such choice for a whole statement"
         ))
-        .hint("leave it out; statements like CREATE INDEX CONCURRENTLY are deployed as written"));
+        .hint(match engine {
+            Engine::Postgres => {
+                "leave it out; statements like CREATE INDEX CONCURRENTLY are deployed as written"
+            }
+            _ => "leave it out",
+        }));
     }
     let newest = seal::seal(context, &new.blueprint).await?;
     let ordinal = target_ordinal(&new, newest)?;

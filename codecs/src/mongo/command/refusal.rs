@@ -61,7 +61,8 @@ impl Refusal {
                 (Code::Unauthorized, text)
             }
             Reason::Structure => {
-                let why = "tenants do not change their schema, unless made with --allow-ddl";
+                let why = "a tenant's structure comes by `tdb deployments create` from its \
+                           workspace; `tdb tenants create --allow-ddl` lets it change its own";
                 (Code::Unauthorized, format!("{not_authorized}: {why}"))
             }
             Reason::Engine => {
