@@ -133,11 +133,25 @@ fn compressed() -> Vec<u8> {
     body
 }
 
+/// How much of these bytes there is to be, where a server would wait for all of it.
+fn announced(bytes: &[u8]) -> usize {
+    let length = bytes
+        .first_chunk::<4>()
+        .map(|bytes| i32::from_le_bytes(*bytes));
+    let length = length.and_then(|length| usize::try_from(length).ok());
+    length
+        .filter(|length| *length <= 48_000_000)
+        .unwrap_or_default()
+}
+
 /// What becomes of a connection that says this: an error, or its end. Never an `ok`.
 #[track_caller]
 fn refused(mut wire: Wire, what: &str, bytes: &[u8]) {
     let _ = wire.write(bytes);
-    wire.end();
+    // What is said whole is refused without waiting for more.
+    if bytes.len() < announced(bytes) {
+        wire.end();
+    }
     loop {
         match wire.try_read() {
             Ok(reply) => {

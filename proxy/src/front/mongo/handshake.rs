@@ -1,8 +1,8 @@
 //! From the first byte to who the client says it is.
 //!
 //! ```text
-//!   16 03 … ─► TLS ──┐   (the length of a message that begins so is beyond any bound)
-//!   any other ───────┴─► hello, isMaster     ─► what the servers behind can do
+//!   16 03 01 … ─► TLS ─┐ (the length of a message that begins so is beyond any bound)
+//!   any other ─────────┴► hello, isMaster     ─► what the servers behind can do
 //!                        ping, buildInfo, …  ─► answered here
 //!                        saslStart           ─► login
 //!                        anything else       ─► 13 Unauthorized
@@ -48,8 +48,9 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 const MONITOR_IDLE_MAX: Duration = Duration::from_secs(120);
 /// Logins of one connection that may come to nothing before it is closed. Drivers try once.
 const FAILURES_MAX: u32 = 5;
-/// A record of the TLS handshake (RFC 8446, section 5.1). As a message's length it would be beyond
-/// any bound, for the next two bytes are its third and fourth.
+/// A record of the TLS handshake (RFC 8446, section 5.1), before the lower half of its version, which
+/// is never 0. As the length of a message the three bytes are more than [`MESSAGE_BYTES_MAX`]; with
+/// a 0 they are 790, and a hello may be as long as that.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
 /// A client that has proved who it is, and what it is to be told.
@@ -107,19 +108,22 @@ pub(super) async fn begin(
     Ok(Client::new(stream, peer, id))
 }
 
-/// Looks at the first two bytes, and leaves them where they are. One of them may say nothing yet:
-/// the next is waited for then, unless the client has closed. Cancel safe.
+/// Looks at the first three bytes, and leaves them where they are. Less than that may say nothing
+/// yet: the next is waited for then, unless the client has closed. Cancel safe.
 async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
     loop {
         let ready = stream.ready(Interest::READABLE).await?;
         let looked = stream.try_io(Interest::READABLE, || {
-            let mut first = [0; 2];
+            let mut first = [0; 3];
             let (_, bytes) = recv(stream, &mut first, RecvFlags::PEEK)?;
-            let is_half = bytes == 1 && first[0] == TLS_HANDSHAKE[0];
-            match is_half && !ready.is_read_closed() {
+            let come = first.get(..bytes).unwrap_or_default();
+            let is_part = (1..=2).contains(&bytes) && TLS_HANDSHAKE.starts_with(come);
+            match is_part && !ready.is_read_closed() {
                 // As if nothing had come: what comes next wakes.
                 true => Err(io::ErrorKind::WouldBlock.into()),
-                false => Ok(bytes == 2 && first == TLS_HANDSHAKE),
+                false => {
+                    Ok(come.starts_with(&TLS_HANDSHAKE) && come.last() != Some(&0) && bytes == 3)
+                }
             }
         });
         match looked {

@@ -268,6 +268,31 @@ fn what_needs_a_login_is_refused_without_one() {
 }
 
 #[test]
+fn a_hello_as_long_as_tls_begins_is_a_hello() {
+    // 16 03 00 00, as a length: a driver that says much of itself comes to it.
+    const BYTES: usize = 790;
+    let padded = |padding: usize| {
+        let mut hello = Writer::new();
+        hello
+            .i32("hello", 1)
+            .str("comment", &"x".repeat(padding))
+            .str("$db", "admin");
+        let mut message = Vec::new();
+        op_msg::write(1, 0, Flags::NONE, &hello.finish(), &mut message);
+        message
+    };
+    fake::run(async {
+        let stage = Stage::start().await;
+        let mut client = stage.client().await;
+        client.last = 1;
+        let hello = padded(BYTES - padded(0).len());
+        assert_eq!(hello[..4], [0x16, 0x03, 0, 0]);
+        client.send(&hello).await;
+        assert!(client.answer().await.ok());
+    });
+}
+
+#[test]
 fn a_client_may_send_its_first_bytes_one_by_one() {
     fake::run(async {
         let stage = Stage::start().await;
@@ -309,7 +334,7 @@ fn one_byte_of_tls_is_not_looked_at_again_and_again() {
         let beginning = tokio::task::spawn_local(beginning);
         client.write_all(&[0x16]).await.unwrap();
         tokio::time::sleep(Duration::from_millis(100)).await;
-        client.write_all(&[0x03]).await.unwrap();
+        client.write_all(&[0x03, 0x01]).await.unwrap();
         let (is_plain, looks) = beginning.await.unwrap();
         // Which is not offered here.
         assert!(!is_plain);
