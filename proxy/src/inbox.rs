@@ -84,6 +84,14 @@ impl Inbox {
         self.buf.capacity()
     }
 
+    /// Makes room for what comes up to `bytes` unread bytes, and not for twice as much. It becomes
+    /// memory only as they come.
+    pub(crate) fn expect(&mut self, bytes: usize) {
+        let wanted = self.start + bytes + READ_BYTES;
+        self.buf
+            .reserve_exact(wanted.saturating_sub(self.buf.len()));
+    }
+
     /// Waits for more bytes. Cancel safe.
     pub(crate) async fn fill<E>(
         &mut self,

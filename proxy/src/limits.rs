@@ -4,6 +4,12 @@
 //!
 //! Nobody waits for a place: who has none is told at once. A queue would be filled by whoever opens
 //! connections and says nothing, and delay everybody else's login.
+//!
+//! Beside them: monitors of MongoDB's drivers ([`monitors`]), and memory for requests that are held
+//! ([`bodies`]), which is waited for.
+
+pub(crate) mod bodies;
+mod monitors;
 
 use std::fmt;
 use std::hash::Hash;
@@ -13,6 +19,8 @@ use std::sync::Arc;
 use dashmap::DashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use self::bodies::Bodies;
+use self::monitors::{Monitors, Seat};
 use crate::config::Config;
 use crate::route::Route;
 
@@ -21,7 +29,8 @@ use crate::route::Route;
 pub struct Limits {
     clients: Arc<Semaphore>,
     handshakes: Arc<Semaphore>,
-    monitors: Arc<Semaphore>,
+    monitors: Monitors,
+    pub(crate) bodies: Bodies,
     handshakes_per_source_max: u32,
     sources: Counts<IpAddr>,
     databases: Counts<Box<str>>,
@@ -56,7 +65,7 @@ pub struct HandshakePermit {
 #[derive(Debug)]
 #[must_use = "the place is given back on drop"]
 pub struct MonitorPermit {
-    _process: OwnedSemaphorePermit,
+    seat: Seat,
     _source: SourcePermit,
 }
 
@@ -86,7 +95,8 @@ impl Limits {
             clients: Arc::new(Semaphore::new(config.client_connections_max)),
             handshakes: Arc::new(Semaphore::new(config.handshakes_max)),
             // The rest is for who does something.
-            monitors: Arc::new(Semaphore::new(config.client_connections_max / 2)),
+            monitors: Monitors::new(config.client_connections_max / 2),
+            bodies: Bodies::new(),
             handshakes_per_source_max: config.handshakes_per_source_max,
             sources: Counts::default(),
             databases: Counts::default(),
@@ -126,12 +136,11 @@ impl Limits {
         }
     }
 
-    /// A place among the monitors, in exchange for the one among those that log in. `None`: there
-    /// are too many.
+    /// A place among the monitors, in exchange for the one among those that log in. Another may
+    /// lose its own for it ([`MonitorPermit::lost`]). `None`: there are no monitors.
     pub fn monitor(&self, place: HandshakePermit) -> Option<MonitorPermit> {
-        let process = Arc::clone(&self.monitors).try_acquire_owned().ok()?;
         Some(MonitorPermit {
-            _process: process,
+            seat: self.monitors.take(place.source.key)?,
             _source: place.source,
         })
     }
@@ -148,6 +157,13 @@ impl Limits {
     #[must_use]
     pub fn database_clients(&self, database: &str) -> u32 {
         self.databases.0.get(database).map_or(0, |count| *count)
+    }
+}
+
+impl MonitorPermit {
+    /// Completes when the place has been given to another: this one is to close. Cancel safe.
+    pub(crate) async fn lost(&self) {
+        self.seat.lost().await;
     }
 }
 
@@ -210,6 +226,8 @@ impl<K: Eq + Hash> Drop for Counted<K> {
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
 
     use super::*;
     use crate::route::entry::Interner;
@@ -217,11 +235,20 @@ mod tests {
 
     const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
+    /// What there is without waiting.
+    pub(super) fn now<F: Future>(future: F) -> Option<F::Output> {
+        match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        }
+    }
+
     fn limits(clients: usize, handshakes: usize) -> Limits {
         Limits {
             clients: Arc::new(Semaphore::new(clients)),
             handshakes: Arc::new(Semaphore::new(handshakes)),
-            monitors: Arc::new(Semaphore::new(clients / 2)),
+            monitors: Monitors::new(clients / 2),
+            bodies: Bodies::new(),
             handshakes_per_source_max: 2,
             sources: Counts::default(),
             databases: Counts::default(),
@@ -278,10 +305,12 @@ mod tests {
     fn who_only_looks_whether_we_are_there_takes_no_place_of_those_who_log_in() {
         let limits = limits(2, 1);
         let place = || limits.handshake(limits.source(PEER).unwrap());
-        let monitor = limits.monitor(place().unwrap()).unwrap();
-        assert!(limits.monitor(place().unwrap()).is_none());
-        drop(monitor);
-        assert!(limits.monitor(place().unwrap()).is_some());
+        let first = limits.monitor(place().unwrap()).unwrap();
+        assert!(now(first.lost()).is_none());
+        let second = limits.monitor(place().unwrap()).unwrap();
+        assert!(now(first.lost()).is_some(), "there is one place");
+        assert!(now(second.lost()).is_none());
+        drop((first, second));
         assert!(limits.sources.0.is_empty());
     }
 

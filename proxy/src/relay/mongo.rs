@@ -89,6 +89,8 @@ where
     *inbox = Inbox::of(rest.to_vec());
     let sent = send(&mut server.stream, now, moved).await;
     sent.map_err(|error| gone(error, passed.left()))?;
+    // It may be long, and what is to come may take long.
+    drop(unread);
     let mut chunk = Vec::new();
     while passed.left() > 0 {
         chunk.resize(CHUNK_BYTES.min(passed.left()), 0);

@@ -76,7 +76,7 @@ enum Place {
     /// One that logs in; until then.
     LogsIn(HandshakePermit, Instant),
     /// Somebody's monitor, until it proves to be more.
-    Monitor(#[expect(dead_code, reason = "held for its drop")] MonitorPermit),
+    Monitor(MonitorPermit),
     /// Between the two.
     None,
 }
@@ -133,6 +133,18 @@ async fn begins_with_tls(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
+// === impl Place ===
+
+impl Place {
+    /// Completes when another monitor has been given its place.
+    async fn lost(&self) {
+        match self {
+            Self::Monitor(place) => place.lost().await,
+            _ => std::future::pending().await,
+        }
+    }
+}
+
 // === impl Handshake ===
 
 impl<'a> Handshake<'a> {
@@ -177,6 +189,7 @@ impl<'a> Handshake<'a> {
                 tokio::select! {
                     biased;
                     () = self.context.drain.draining() => return Err(Refusal::Draining),
+                    () = self.place.lost() => return Err(Refusal::Full(Full::Handshakes)),
                     begun = timeout_at(idle, client.begin()) => match begun {
                         // Its application ends: nothing is wrong.
                         Ok(Err(Refusal::Gone(None))) => return Err(Refusal::Goodbye),

@@ -63,6 +63,12 @@ pub(crate) enum Refusal {
     /// No more clients for this database.
     #[error("too many connections for database \"{database}\"")]
     DatabaseFull { database: Box<str> },
+    /// No memory to hold the request in.
+    #[error(
+        "too many long requests at once: no room for {bytes} bytes; send what it writes in \
+         smaller batches"
+    )]
+    NoRoom { bytes: usize },
     /// No server connection.
     #[error("{error}")]
     Checkout {
@@ -94,7 +100,9 @@ impl Refusal {
             Self::Suspended { .. } => Code::Unauthorized,
             // Drivers look for another server then, or wait.
             Self::Draining => Code::ShutdownInProgress,
-            Self::Full(_) | Self::DatabaseFull { .. } => Code::ResourceExhausted,
+            Self::Full(_) | Self::DatabaseFull { .. } | Self::NoRoom { .. } => {
+                Code::ResourceExhausted
+            }
             Self::Checkout { database, error } => {
                 let (code, text) = checkout_text(database, error);
                 return Some(report(code, &text, &[]));
@@ -121,7 +129,7 @@ impl Fault for Refusal {
         match self {
             Self::Gone(_) | Self::Goodbye | Self::TooSlow => FaultKind::ClientGone,
             Self::Suspended { .. } | Self::Draining => FaultKind::Policy,
-            Self::Full(_) | Self::DatabaseFull { .. } => FaultKind::Limit,
+            Self::Full(_) | Self::DatabaseFull { .. } | Self::NoRoom { .. } => FaultKind::Limit,
             Self::Checkout { error, .. } => error.kind(),
             Self::Protocol(_)
             | Self::Compressed

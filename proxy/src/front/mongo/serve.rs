@@ -5,6 +5,7 @@ mod masked;
 mod next;
 mod pinned;
 mod recorded;
+mod room;
 mod standing;
 
 use std::rc::Rc;
@@ -35,6 +36,7 @@ use crate::core::Core;
 use crate::fault::{Fault, FaultKind};
 use crate::front::{close_with, gone};
 use crate::inbox::Inbox;
+use crate::limits::bodies::BodyPermit;
 use crate::metrics::Direction;
 use crate::pool::Pooled;
 use crate::relay::mongo::{self as relay, Broken, Moved};
@@ -77,6 +79,8 @@ struct Live<'a> {
     unconfirmed: bool,
     standing: Standing,
     moved: Moved,
+    /// Memory that the request is held in, if it is long.
+    body: Option<BodyPermit>,
     /// Of what changes a workspace.
     recorder: Option<Recorder>,
 }
@@ -109,6 +113,7 @@ pub(super) async fn serve(core: &Rc<Core>, session: &Session, opened: Box<Opened
         unconfirmed: false,
         standing: Standing::default(),
         moved: Moved::default(),
+        body: None,
         recorder,
     };
     let Err(end) = live.run().await;
@@ -220,6 +225,7 @@ impl Live<'_> {
         let what = (head, &*self.proved.route.database);
         let sent = relay::request(from, inbox, server, what, moved);
         let id = timeout(STALLED_MAX, sent).await;
+        self.body = None;
         let id = id.unwrap_or(Err(Broken::ClientGone(None)))?;
         if !is_answered {
             client.unanswered();

@@ -57,6 +57,7 @@ impl Live<'_> {
                 }
             }
         }
+        self.room().await?;
         let read = timeout(STALLED_MAX, async {
             let (head, mut decision) = self.opening().await?;
             let masked = match &mut decision {
@@ -171,6 +172,9 @@ impl Live<'_> {
         let bytes = passed.step(behind).map_err(protocol)?;
         let rest = unread.get(head.bytes + bytes..).unwrap_or_default();
         self.client.inbox = Inbox::of(rest.to_vec());
+        // It may be long, and what is to come may take long.
+        drop(unread);
+        self.body = None;
         let mut chunk = Vec::new();
         while passed.left() > 0 {
             chunk.resize(passed.left().min(CHUNK_BYTES), 0);

@@ -130,6 +130,7 @@ impl Live<'_> {
         let what = (head, &*self.proved.route.database);
         let sent = relay::request(from, inbox, server, what, moved);
         let sent = timeout(STALLED_MAX, sent).await;
+        self.body = None;
         let id = match sent.unwrap_or(Err(Broken::ClientGone(None))) {
             Ok(id) => id,
             Err(lost) => {

@@ -1,6 +1,7 @@
 //! Who does not come in, and what it is told.
 
 use super::*;
+use crate::limits::bodies::FREE_BYTES;
 use tenantsdb_codecs::feed::route::Status;
 
 #[test]
@@ -109,12 +110,43 @@ fn monitors_have_half_of_all_places() {
             assert!(monitor.ask(&simple("hello")).await.ok());
         }
         let mut third = stage.client().await;
-        third.tell(Flags::NONE, &simple("hello")).await;
-        assert_eq!(third.last_answer().await.code(), 402);
+        assert!(third.ask(&simple("hello")).await.ok());
+        // Who has most of them gives up its oldest.
+        let [mut first, mut second] = monitors;
+        assert!(first.next().await.is_none());
+        assert!(second.ask(&simple("hello")).await.ok());
         // Those who log in have the other half.
         let _ = stage.logged_in().await;
-        let [mut first, _] = monitors;
-        assert!(first.ask(&simple("hello")).await.ok());
+    });
+}
+
+/// Some that send much, and never to its end, would take all memory.
+#[test]
+fn a_long_request_is_read_when_there_is_room_for_it() {
+    fake::run(async {
+        let stage = Stage::start().await;
+        let mut long = Writer::new();
+        long.str("find", "users").str("$db", DATABASE);
+        long.str("comment", &"x".repeat(FREE_BYTES));
+        let long = long.finish();
+        let mut client = stage.logged_in().await;
+        let bodies = &stage.core.context.limits.bodies;
+        let all = bodies.room(DATABASE, 64 << 20).await.expect("it is all");
+        client.tell(Flags::NONE, &long).await;
+        // A short one needs none.
+        let mut other = stage.logged_in().await;
+        assert!(other.ask(&find()).await.ok());
+        assert_eq!(stage.server.heard().len(), 1);
+        drop(all);
+        assert!(client.answer().await.ok());
+        // What was taken is given back.
+        let all = bodies.room(DATABASE, 64 << 20).await.expect("it is all");
+        tokio::time::pause();
+        client.tell(Flags::NONE, &long).await;
+        let answer = client.last_answer().await;
+        assert_eq!(answer.code(), 402);
+        assert!(answer.text().contains("no room"), "{}", answer.text());
+        drop(all);
     });
 }
 
