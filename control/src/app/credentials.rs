@@ -38,12 +38,14 @@ enum Owner {
     Tenant(String),
 }
 
+fn unknown(database: &str) -> Error {
+    Error::not_found("database", database)
+        .hint("a tenant's is BLUEPRINT__TENANT, a workspace's NAME_dev")
+}
+
 /// Gives the login of a database another password.
 pub(crate) async fn rotate(context: &Context, database: &str) -> Result<Rotated> {
-    let unknown = || {
-        Error::not_found("database", database)
-            .hint("a tenant's is BLUEPRINT__TENANT, a workspace's NAME_dev")
-    };
+    let unknown = || unknown(database);
     let owner = match DatabaseName::parse(database).ok_or_else(unknown)? {
         DatabaseName::Workspace { blueprint } => Owner::Workspace(blueprint.to_owned()),
         DatabaseName::Tenant { tenant, .. } => Owner::Tenant(tenant.to_owned()),

@@ -48,9 +48,9 @@ pub(super) const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 const MONITOR_IDLE_MAX: Duration = Duration::from_secs(120);
 /// Logins of one connection that may come to nothing before it is closed. Drivers try once.
 const FAILURES_MAX: u32 = 5;
-/// A record of the TLS handshake (RFC 8446, section 5.1), before the lower half of its version, which
-/// is never 0. As the length of a message the three bytes are more than [`MESSAGE_BYTES_MAX`]; with
-/// a 0 they are 790, and a hello may be as long as that.
+/// A record of the TLS handshake (RFC 8446, section 5.1), before the lower half of its version,
+/// which is never 0. As the length of a message the three bytes are more than
+/// [`MESSAGE_BYTES_MAX`]; with a 0 they are 790, and a hello may be as long as that.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
 /// A client that has proved who it is, and what it is to be told.
