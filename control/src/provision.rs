@@ -6,6 +6,7 @@
 //! a login that is made for it.
 
 mod drift;
+mod locks;
 mod marker;
 mod mongo;
 mod mysql;

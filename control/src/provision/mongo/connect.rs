@@ -1,6 +1,5 @@
 //! Commands to a server: few at once, bounded in time.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,6 +12,7 @@ use mongodb::{Client, Collection};
 use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{OwnedMutexGuard, RwLock};
 
+use crate::provision::locks::Locks;
 use crate::provision::steps::Passing;
 use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
@@ -45,8 +45,7 @@ struct Inner {
     client: Mutex<Option<Client>>,
     /// The same, for index builds.
     builder: Mutex<Option<Client>>,
-    templates: Mutex<HashMap<String, Arc<RwLock<()>>>>,
-    databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    locks: Locks,
     #[cfg(test)]
     cut: super::tests::cut::Cut,
 }
@@ -76,8 +75,7 @@ impl Mongo {
                 login,
                 client: Mutex::default(),
                 builder: Mutex::default(),
-                templates: Mutex::default(),
-                databases: Mutex::default(),
+                locks: Locks::default(),
                 #[cfg(test)]
                 cut: super::tests::cut::Cut::default(),
             }),
@@ -216,20 +214,12 @@ impl Mongo {
 
     /// The lock that keeps builders of a blueprint's templates and their readers apart.
     pub(super) fn template_lock(&self, blueprint: &str) -> Arc<RwLock<()>> {
-        let locks = self.inner.templates.lock();
-        let mut locks = locks.unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(locks.entry(blueprint.to_owned()).or_default())
+        self.inner.locks.template(blueprint)
     }
 
     /// Held by who changes what is in a database.
     pub(super) async fn database_alone(&self, database: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let locks = self.inner.databases.lock();
-            let mut locks = locks.unwrap_or_else(PoisonError::into_inner);
-            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(locks.entry(database.to_owned()).or_default())
-        };
-        lock.lock_owned().await
+        self.inner.locks.database(database).await
     }
 
     /// A place at which a test may cut the work off.

@@ -1,9 +1,8 @@
 //! Connections to a server: few, bounded in time, and with settings of our own.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
@@ -12,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Either, Executor
 use tenantsdb_codecs::feed::route::ServerTls;
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, RwLock, Semaphore};
 
+use crate::provision::locks::Locks;
 use crate::provision::steps::Passing;
 pub(super) use crate::provision::types::unreachable;
 use crate::provision::{Error, ServerLogin};
@@ -46,10 +46,9 @@ struct Inner {
     login: ServerLogin,
     permits: Arc<Semaphore>,
     /// One for each blueprint: builders of templates hold it alone, those who copy share it.
-    templates: Mutex<HashMap<String, Arc<RwLock<()>>>>,
+    locks: Locks,
     /// One for each database that is worked on: two who work on one would end each other's
     /// sessions.
-    databases: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     #[cfg(test)]
     cut: super::tests::cut::Cut,
 }
@@ -92,8 +91,7 @@ impl MySql {
             inner: Arc::new(Inner {
                 login,
                 permits: Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX)),
-                templates: Mutex::default(),
-                databases: Mutex::default(),
+                locks: Locks::default(),
                 #[cfg(test)]
                 cut: super::tests::cut::Cut::default(),
             }),
@@ -149,20 +147,12 @@ impl MySql {
 
     /// The lock that keeps builders of a blueprint's templates and their readers apart.
     pub(super) fn template_lock(&self, blueprint: &str) -> Arc<RwLock<()>> {
-        let locks = self.inner.templates.lock();
-        let mut locks = locks.unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(locks.entry(blueprint.to_owned()).or_default())
+        self.inner.locks.template(blueprint)
     }
 
     /// Held by who works as a database's deploy account.
     pub(super) async fn database_alone(&self, database: &str) -> OwnedMutexGuard<()> {
-        let lock = {
-            let locks = self.inner.databases.lock();
-            let mut locks = locks.unwrap_or_else(PoisonError::into_inner);
-            locks.retain(|_, lock| Arc::strong_count(lock) > 1);
-            Arc::clone(locks.entry(database.to_owned()).or_default())
-        };
-        lock.lock_owned().await
+        self.inner.locks.database(database).await
     }
 
     /// A place at which a test may cut the work off.

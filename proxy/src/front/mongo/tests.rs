@@ -7,6 +7,7 @@ mod dropped;
 mod groups;
 mod handshake;
 mod load_balancer;
+mod lost;
 mod malformed;
 mod places;
 mod session;

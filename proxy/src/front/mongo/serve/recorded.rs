@@ -98,7 +98,7 @@ impl Live<'_> {
         let Verdict::Forward(facts) = verdict else {
             return Ok(Before::Pass);
         };
-        if facts.structural && is_too_deep(&request, &sequences)? {
+        if facts.structural && is_too_deep(&request)? {
             let text = format!(
                 "a command that changes the structure of a workspace may be nested \
                  {COMMAND_DEPTH_MAX} deep"
@@ -191,17 +191,13 @@ impl Live<'_> {
     }
 }
 
-/// Whether it is nested deeper than what can be recorded.
-fn is_too_deep(request: &Request<'_>, sequences: &[(&str, Documents<'_>)]) -> Result<bool, Broken> {
-    let documents = sequences.iter().flat_map(|(_, documents)| *documents);
-    for document in std::iter::once(Ok(request.body)).chain(documents) {
-        let document = document.map_err(Broken::Client)?;
-        match validate(document.bytes(), COMMAND_DEPTH_MAX) {
-            Err(ProtocolError::Depth(_)) => return Ok(true),
-            checked => checked.map_err(Broken::Client)?,
-        }
+/// Whether it is nested deeper than what can be recorded. It has a body alone: the gate lets no
+/// sequence by with a command of this kind.
+fn is_too_deep(request: &Request<'_>) -> Result<bool, Broken> {
+    match validate(request.body.bytes(), COMMAND_DEPTH_MAX) {
+        Err(ProtocolError::Depth(_)) => Ok(true),
+        checked => checked.map(|()| false).map_err(Broken::Client),
     }
-    Ok(false)
 }
 
 fn opening(unread: &[u8]) -> Result<Opening<'_>, Broken> {
